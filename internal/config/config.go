@@ -89,6 +89,16 @@ type checked struct {
 	keys map[string]any
 }
 
+// Resolve leaves a flag alone whose variable is set: kong by itself would let the file win over it.
+func (c checked) Resolve(ctx *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		if _, set := os.LookupEnv(name); set {
+			return nil, nil
+		}
+	}
+	return c.Resolver.Resolve(ctx, parent, flag)
+}
+
 // Validate is called by kong with the whole model once the file is loaded.
 func (c checked) Validate(app *kong.Application) error {
 	known := map[string]*kong.Flag{}
