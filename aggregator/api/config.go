@@ -1,0 +1,38 @@
+// Package api is what analysts and their tools talk to: the HTTP API (its OpenAPI document is generated from
+// this code), live streams as server-sent events, and the UI.
+package api
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gosight/gosight/internal/config"
+)
+
+// Config holds the settings of the API.
+type Config struct {
+	AdminToken    string        `help:"Token that opens the API and the UI. Empty lets nobody in but loopback, where that is allowed."`
+	AllowLoopback bool          `help:"Let loopback clients in without the token."`
+	QueryTimeout  time.Duration `default:"10s" help:"Longest time one query may take."`
+	LivePoll      time.Duration `default:"400ms" help:"How often live streams look for news; what analysts see lags this much behind the store."`
+	MaxStreams    int           `default:"256" help:"Live streams open at once; more are refused, since each keeps a connection."`
+	MaxInFlight   int           `default:"64" help:"Requests answered at once; more are refused with 503."`
+}
+
+// Default returns the settings that a fresh installation runs with.
+func Default() Config { return config.Default[Config]() }
+
+// Validate says what is wrong with the settings.
+func (c Config) Validate() error {
+	var errs []error
+	if c.AdminToken != "" && len(c.AdminToken) < 16 {
+		errs = append(errs, errors.New("api: admin-token must have at least 16 characters"))
+	}
+	if c.QueryTimeout <= 0 || c.LivePoll <= 0 {
+		errs = append(errs, errors.New("api: query-timeout and live-poll must be above zero"))
+	}
+	if c.MaxStreams <= 0 || c.MaxInFlight <= 0 {
+		errs = append(errs, errors.New("api: max-streams and max-in-flight must be above zero"))
+	}
+	return errors.Join(errs...)
+}

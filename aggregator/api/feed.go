@@ -1,0 +1,122 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gosight/gosight/aggregator/store"
+)
+
+// recentWindow is how far back the feed looks: over the minute after which a visit stops being live, so that its
+// end is news too.
+const recentWindow = 2 * time.Minute
+
+type loadRecent func(ctx context.Context, project string) ([]store.Session, error)
+
+// feed tells streams which visits changed. One poll serves all streams of a project, and a project that nobody
+// watches costs nothing.
+type feed struct {
+	every   time.Duration
+	load    loadRecent
+	metrics *metrics
+	log     *slog.Logger
+
+	mu     sync.Mutex
+	topics map[string]*topic
+}
+
+// topic is one watched project; its streams are guarded by the feed's mutex.
+type topic struct {
+	streams map[chan []store.Session]struct{}
+	stop    context.CancelFunc
+}
+
+func newFeed(every time.Duration, load loadRecent, m *metrics, log *slog.Logger) *feed {
+	return &feed{every: every, load: load, metrics: m, log: log, topics: map[string]*topic{}}
+}
+
+// join returns a channel of changes, closed when its reader falls behind, and what ends it.
+func (f *feed) join(project string) (<-chan []store.Session, func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.topics[project]
+	if t == nil {
+		ctx, stop := context.WithCancel(context.Background())
+		t = &topic{streams: map[chan []store.Session]struct{}{}, stop: stop}
+		f.topics[project] = t
+		go f.watch(ctx, project, t)
+	}
+	ch := make(chan []store.Session, 16)
+	t.streams[ch] = struct{}{}
+	return ch, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(t.streams, ch)
+		if len(t.streams) == 0 && f.topics[project] == t {
+			delete(f.topics, project)
+			t.stop()
+		}
+	}
+}
+
+func (f *feed) watch(ctx context.Context, project string, t *topic) {
+	seen := map[string]string{}
+	first, failing := true, false
+	for {
+		sessions, err := f.load(ctx, project)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			if !failing {
+				f.log.Warn("live feed: load recent visits", "project", project, "error", err)
+			}
+			failing = true
+		default:
+			failing = false
+			var changed []store.Session
+			changed, seen = changes(seen, sessions)
+			// What the first look finds is in the list that the client loads anyway.
+			if len(changed) > 0 && !first {
+				f.publish(t, changed)
+			}
+			first = false
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(f.every):
+		}
+	}
+}
+
+func (f *feed) publish(t *topic, changed []store.Session) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for ch := range t.streams {
+		select {
+		case ch <- changed:
+		default:
+			f.metrics.dropped.Inc()
+			delete(t.streams, ch)
+			close(ch)
+		}
+	}
+}
+
+// changes returns the visits whose state differs from what was seen, and what is seen now.
+func changes(seen map[string]string, sessions []store.Session) ([]store.Session, map[string]string) {
+	now := make(map[string]string, len(sessions))
+	var changed []store.Session
+	for _, s := range sessions {
+		state := fmt.Sprint(s.Live, s.EndedAt, s.Events, s.UserID, s.Signals, s.HasReplay, s.Country)
+		now[s.SessionID] = state
+		if seen[s.SessionID] != state {
+			changed = append(changed, s)
+		}
+	}
+	return changed, now
+}

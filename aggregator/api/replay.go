@@ -1,0 +1,38 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+type replayInput struct {
+	projectScope
+	ID     string `path:"id" minLength:"1" maxLength:"128"`
+	From   int64  `query:"from" minimum:"0" doc:"Start at the last full snapshot at or before this time, Unix milliseconds."`
+	Limit  int    `query:"limit" default:"1000" minimum:"1" maximum:"5000"`
+	Cursor string `query:"cursor" maxLength:"512" doc:"Goes on where the last chunk ended; from is then ignored."`
+}
+
+type replayOutput struct {
+	Body struct {
+		Events     []json.RawMessage `json:"events" doc:"rrweb events in playing order."`
+		NextCursor string            `json:"next_cursor" doc:"Empty where nothing more is stored yet."`
+		Incomplete int               `json:"incomplete" doc:"Events left out because a part of them is missing or damaged."`
+	}
+}
+
+func (s *Server) registerReplay(api huma.API) {
+	get(s, api, "/sessions/{id}/replay", "get-replay", "A visit's replay in chunks of rrweb events",
+		func(ctx context.Context, in *replayInput) (*replayOutput, error) {
+			chunk, err := in.reader(s).Replay(ctx, in.ID, in.From, in.Cursor, in.Limit)
+			if err != nil {
+				return nil, err
+			}
+			out := &replayOutput{}
+			out.Body.Events, out.Body.NextCursor = chunk.Events, chunk.NextCursor
+			out.Body.Incomplete = chunk.Incomplete
+			return out, nil
+		})
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gosight/gosight/aggregator/store"
+	"github.com/gosight/gosight/aggregator/ui"
+	"github.com/gosight/gosight/internal/observe"
+)
+
+// huma.DefaultArrayNullable is a package setting: our lists are empty, never null.
+func init() { huma.DefaultArrayNullable = false }
+
+const base = "/api/v1"
+
+// Server answers analysts' requests from the store. It holds no state but the live feeds.
+type Server struct {
+	cfg     Config
+	store   *store.Store
+	log     *slog.Logger
+	metrics *metrics
+	live    *feed
+	handler http.Handler
+	spec    *huma.OpenAPI
+	slots   chan struct{}
+	closing context.Context
+	close   context.CancelFunc
+}
+
+// New makes a server that reads from st. It opens nothing: Serve takes the listener.
+func New(cfg Config, st *store.Store, reg prometheus.Registerer, log *slog.Logger) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.AdminToken == "" && !cfg.AllowLoopback {
+		log.Warn("api: no admin-token is set and loopback is not allowed: the API refuses everybody")
+	}
+	s := &Server{cfg: cfg, store: st, log: log, metrics: newMetrics(reg), slots: make(chan struct{}, cfg.MaxInFlight)}
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.live = newFeed(cfg.LivePoll, s.recentSessions, s.metrics, log)
+
+	mux := http.NewServeMux()
+	s.spec = s.register(mux)
+	pages, err := newPages(ui.Dist)
+	if err != nil {
+		return nil, fmt.Errorf("open the UI's files: %w", err)
+	}
+	mux.Handle("/", pages)
+
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1400), gzhttp.ExceptContentTypes([]string{
+		"text/event-stream", "font/woff2", "image/png", "application/gzip",
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("set up gzip: %w", err)
+	}
+	s.handler = s.observed(securityHeaders(s.admitted(compress(mux))))
+	return s, nil
+}
+
+// Handler is the API and the UI, for servers that bring their own listener.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Serve answers on the listener until ctx ends, then lets requests finish and ends the live streams.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	defer s.close()
+	// No write time-out: live streams last; each of their writes has its own deadline, and queries have theirs.
+	server := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	server.RegisterOnShutdown(s.close)
+	return observe.Serve(ctx, server, listener)
+}
+
+// register declares every operation; the OpenAPI document is what this code says.
+func (s *Server) register(mux *http.ServeMux) *huma.OpenAPI {
+	cfg := huma.DefaultConfig("GoSight", "1")
+	cfg.Info.Description = "Sessions, replays and signals of one GoSight installation. " +
+		"Times are Unix milliseconds; lists are paged by an opaque cursor."
+	cfg.OpenAPIPath = base + "/openapi"
+	cfg.DocsPath = "" // the UI shows the document itself: huma's page would load a script from a CDN
+	cfg.SchemasPath = ""
+	cfg.CreateHooks = nil
+	cfg.RejectUnknownQueryParameters = true
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "The admin token."},
+	}
+	cfg.Security = []map[string][]string{{"token": {}}}
+	api := humago.New(mux, cfg)
+	s.registerSessions(api)
+	s.registerReplay(api)
+	s.registerInsights(api)
+	s.registerLive(api)
+	return api.OpenAPI()
+}
+
+// projectScope is the parameter that every operation has: no query runs without a project.
+type projectScope struct {
+	Project string `query:"project" default:"default" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9_.-]+$" doc:"Whose data."`
+}
+
+func (p projectScope) reader(s *Server) *store.Reader { return s.store.Reader(p.Project) }
+
+// get registers a query: it has a deadline, and its errors become problem documents.
+func get[I, O any](s *Server, api huma.API, path, id, summary string,
+	run func(ctx context.Context, in *I) (*O, error)) {
+	op := huma.Operation{Method: http.MethodGet, Path: base + path, OperationID: id, Summary: summary,
+		Errors: []int{400, 401, 404, 422, 503, 504}}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+		default:
+			s.metrics.refused.WithLabelValues("busy").Inc()
+			return nil, huma.ErrorWithHeaders(huma.Error503ServiceUnavailable("too many requests at once; try again"),
+				http.Header{"Retry-After": {"1"}})
+		}
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.QueryTimeout)
+		defer cancel()
+		out, err := run(ctx, in)
+		if err != nil {
+			return nil, s.problem(ctx, id, err)
+		}
+		return out, nil
+	})
+}
+
+// problem turns a store's error into what a client may know of it.
+func (s *Server) problem(ctx context.Context, operation string, err error) error {
+	var status huma.StatusError
+	switch {
+	case errors.As(err, &status):
+		return err
+	case errors.Is(err, store.ErrBadCursor):
+		return huma.Error400BadRequest("cursor: not one that this API gave out, or for another list")
+	case errors.Is(err, store.ErrNotFound):
+		return huma.Error404NotFound("there is no such session in this project")
+	case errors.Is(err, context.DeadlineExceeded), store.IsTimeout(err):
+		s.metrics.refused.WithLabelValues("timeout").Inc()
+		return huma.Error504GatewayTimeout("the query took longer than " + s.cfg.QueryTimeout.String() +
+			": narrow the time range or the filters")
+	case ctx.Err() != nil:
+		return huma.NewError(499, "the client went away")
+	}
+	s.log.Error("query failed", "operation", operation, "error", err)
+	s.metrics.refused.WithLabelValues("store").Inc()
+	return huma.Error503ServiceUnavailable("the store did not answer this query; the aggregator's log says why")
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/gosight/gosight/aggregator/store"
+)
+
+// period is the time range that lists and sums share.
+type period struct {
+	From int64 `query:"from" minimum:"0" doc:"Earliest time, Unix milliseconds; 0 means no limit."`
+	To   int64 `query:"to" minimum:"0" doc:"Latest time, Unix milliseconds; 0 means now."`
+}
+
+func (p period) check() error {
+	if p.To != 0 && p.From > p.To {
+		return huma.Error422UnprocessableEntity("from is after to")
+	}
+	return nil
+}
+
+type sessionsInput struct {
+	projectScope
+	period
+	Page          string   `query:"page" maxLength:"512" doc:"Part of the address of a page that was visited."`
+	User          string   `query:"user" maxLength:"256" doc:"Start of the user id or of the session id."`
+	Kind          []string `query:"kind" maxItems:"16" doc:"Signal kinds that all occurred."`
+	Country       []string `query:"country" maxItems:"32"`
+	Browser       []string `query:"browser" maxItems:"32"`
+	Device        []string `query:"device" maxItems:"32"`
+	MinDurationMS int64    `query:"min_duration_ms" minimum:"0"`
+	MaxDurationMS int64    `query:"max_duration_ms" minimum:"0"`
+	Live          bool     `query:"live" doc:"Only visits in progress."`
+	Errors        bool     `query:"errors" doc:"Only visits with an uncaught error."`
+	Event         string   `query:"event" maxLength:"128" doc:"Name of a custom event that occurred."`
+	Limit         int      `query:"limit" default:"50" minimum:"1" maximum:"200"`
+	Cursor        string   `query:"cursor" maxLength:"512"`
+}
+
+func (in *sessionsInput) filter() store.SessionFilter {
+	return store.SessionFilter{
+		From: in.From, To: in.To, Page: in.Page, User: in.User, Kinds: in.Kind, Country: in.Country,
+		Browser: in.Browser, Device: in.Device, MinDurationMS: in.MinDurationMS, MaxDurationMS: in.MaxDurationMS,
+		LiveOnly: in.Live, WithErrors: in.Errors, Event: in.Event, Limit: in.Limit, Cursor: in.Cursor,
+	}
+}
+
+type sessionsOutput struct {
+	Body struct {
+		Sessions   []store.Session `json:"sessions"`
+		NextCursor string          `json:"next_cursor" doc:"Empty on the last page."`
+	}
+}
+
+type sessionInput struct {
+	projectScope
+	ID string `path:"id" minLength:"1" maxLength:"128"`
+}
+
+type sessionOutput struct {
+	Body struct {
+		Session store.Session     `json:"session"`
+		Signals []store.Signal    `json:"signals"`
+		Pages   []store.PageVisit `json:"pages"`
+	}
+}
+
+type eventsInput struct {
+	projectScope
+	ID     string   `path:"id" minLength:"1" maxLength:"128"`
+	Type   []string `query:"type" maxItems:"32" doc:"Event types to return; empty means all but replay."`
+	Limit  int      `query:"limit" default:"500" minimum:"1" maximum:"2000"`
+	Cursor string   `query:"cursor" maxLength:"512"`
+}
+
+type eventsOutput struct {
+	Body struct {
+		Events     []store.Event `json:"events"`
+		NextCursor string        `json:"next_cursor" doc:"Empty on the last page."`
+	}
+}
+
+type facetsInput struct {
+	projectScope
+	period
+}
+
+type facetsOutput struct{ Body store.Facets }
+
+func (s *Server) registerSessions(api huma.API) {
+	get(s, api, "/sessions", "list-sessions", "Visits, the latest active first",
+		func(ctx context.Context, in *sessionsInput) (*sessionsOutput, error) {
+			if err := in.check(); err != nil {
+				return nil, err
+			}
+			out := &sessionsOutput{}
+			var err error
+			out.Body.Sessions, out.Body.NextCursor, err = in.reader(s).Sessions(ctx, in.filter())
+			return out, err
+		})
+	get(s, api, "/sessions/{id}", "get-session", "One visit with its signals and pages",
+		func(ctx context.Context, in *sessionInput) (*sessionOutput, error) {
+			reader, out := in.reader(s), &sessionOutput{}
+			var err error
+			if out.Body.Session, err = reader.Session(ctx, in.ID); err != nil {
+				return nil, err
+			}
+			if out.Body.Signals, err = reader.Signals(ctx, in.ID); err != nil {
+				return nil, err
+			}
+			out.Body.Pages, err = reader.Pages(ctx, in.ID)
+			return out, err
+		})
+	get(s, api, "/sessions/{id}/events", "list-events", "A visit's events in time order, replay left out",
+		func(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
+			out := &eventsOutput{}
+			var err error
+			out.Body.Events, out.Body.NextCursor, err = in.reader(s).Events(ctx, in.ID, in.Type, in.Cursor, in.Limit)
+			return out, err
+		})
+	get(s, api, "/facets", "get-facets", "Values worth filtering by, most frequent first",
+		func(ctx context.Context, in *facetsInput) (*facetsOutput, error) {
+			if err := in.check(); err != nil {
+				return nil, err
+			}
+			facets, err := in.reader(s).Facets(ctx, in.From, in.To)
+			return &facetsOutput{Body: facets}, err
+		})
+}
