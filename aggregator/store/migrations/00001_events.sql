@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS events
     agent_id    LowCardinality(String),
     region      LowCardinality(String),
     country     LowCardinality(String),
+    city        LowCardinality(String),
     browser     LowCardinality(String),
     os          LowCardinality(String),
     device      LowCardinality(String),

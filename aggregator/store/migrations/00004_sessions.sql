@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS sessions
     -- When the last of its rows arrived, for live views.
     inserted_at  SimpleAggregateFunction(max, DateTime64(3, 'UTC')) CODEC(Delta, ZSTD(1)),
     country      SimpleAggregateFunction(max, LowCardinality(String)),
+    city         SimpleAggregateFunction(max, LowCardinality(String)),
     browser      SimpleAggregateFunction(max, LowCardinality(String)),
     os           SimpleAggregateFunction(max, LowCardinality(String)),
     device       SimpleAggregateFunction(max, LowCardinality(String)),
@@ -54,6 +55,7 @@ SELECT
     max(events.received_at) AS received_at,
     max(events.inserted_at) AS inserted_at,
     max(events.country) AS country,
+    max(events.city) AS city,
     max(events.browser) AS browser,
     max(events.os) AS os,
     max(events.device) AS device,

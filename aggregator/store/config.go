@@ -1,0 +1,53 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"time"
+
+	"github.com/gosight/gosight/internal/config"
+)
+
+// Config says where ClickHouse is and how long rows are kept.
+type Config struct {
+	URL      string `help:"ClickHouse's HTTP interface, http:// or https://." default:"http://127.0.0.1:18123"`
+	Database string `help:"Database, created where it is missing." default:"gosight"`
+	User     string `help:"ClickHouse user; empty means the server's default."`
+	Password string `help:"ClickHouse password."`
+	// Each connection runs one query at a time, so this bounds the load on the engine.
+	MaxConnections int           `help:"Connections to ClickHouse." default:"16"`
+	DialTimeout    time.Duration `help:"How long to wait for a connection." default:"5s"`
+	// Well below Kafka's poll interval: a stuck insert must fail before the group throws the consumer out.
+	InsertTimeout time.Duration `help:"How long one insert may take." default:"20s"`
+	QueryTimeout  time.Duration `help:"How long one query may take." default:"15s"`
+	EventDays     int           `help:"Days that events, signals and sessions are kept; 0 keeps them for ever." default:"90"`
+	ReplayDays    int           `help:"Days that replays are kept; 0 keeps them for ever." default:"30"`
+}
+
+// Default is the configuration of a store on this machine.
+func Default() Config { return config.Default[Config]() }
+
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// Validate says what is wrong with the configuration.
+func (c Config) Validate() error {
+	var errs []error
+	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		errs = append(errs, fmt.Errorf("clickhouse url %q: want http://host:port or https://host:port", c.URL))
+	}
+	if !identifier.MatchString(c.Database) {
+		errs = append(errs, fmt.Errorf("clickhouse database %q: letters, digits and _ only", c.Database))
+	}
+	if c.MaxConnections < 2 {
+		errs = append(errs, errors.New("clickhouse max-connections: at least 2"))
+	}
+	if c.DialTimeout <= 0 || c.InsertTimeout <= 0 || c.QueryTimeout <= 0 {
+		errs = append(errs, errors.New("clickhouse timeouts: above 0"))
+	}
+	if c.EventDays < 0 || c.ReplayDays < 0 {
+		errs = append(errs, errors.New("clickhouse retention days: 0 or more"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,97 @@
+// Package store is GoSight's memory: the ClickHouse schema, its migrations, inserts by column and queries.
+//
+// Every table may be given the same rows any number of times, in any order: identities are ids alone, versions
+// and aggregates are idempotent, and `SELECT … FROM table FINAL` is exact. Whoever inserts may therefore always
+// insert again. Only this package imports clickhouse-go.
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Store is a connection pool to a migrated database. Safe for concurrent use.
+type Store struct {
+	cfg     Config
+	conn    driver.Conn
+	metrics *metrics
+}
+
+// Open connects, creates the database and brings its schema up to date. It fails where ClickHouse does not
+// answer; call it again.
+func Open(ctx context.Context, cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := createDatabase(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open(options(cfg, cfg.Database))
+	if err != nil {
+		return nil, fmt.Errorf("open clickhouse: %w", err)
+	}
+	s := &Store{cfg: cfg, conn: conn, metrics: newMetrics(reg)}
+	if err := s.applyRetention(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return s, nil
+}
+
+// Conn is the pool, for the queries in this package's other files.
+func (s *Store) Conn() driver.Conn { return s.conn }
+
+// Ping says whether ClickHouse answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("ping clickhouse: %w", err)
+	}
+	return nil
+}
+
+// Close closes the pool; inserts and queries under way fail.
+func (s *Store) Close() error { return s.conn.Close() }
+
+func options(cfg Config, database string) *clickhouse.Options {
+	u, _ := url.Parse(cfg.URL) // Validate has seen it
+	opts := &clickhouse.Options{
+		Protocol:        clickhouse.HTTP,
+		Addr:            []string{u.Host},
+		HttpUrlPath:     u.Path,
+		Auth:            clickhouse.Auth{Database: database, Username: cfg.User, Password: cfg.Password},
+		DialTimeout:     cfg.DialTimeout,
+		MaxOpenConns:    cfg.MaxConnections,
+		MaxIdleConns:    cfg.MaxConnections,
+		ConnMaxLifetime: time.Hour,
+		ClientInfo:      clickhouse.ClientInfo{Products: []struct{ Name, Version string }{{Name: "gosight"}}},
+	}
+	if u.Scheme == "https" {
+		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return opts
+}
+
+func createDatabase(ctx context.Context, cfg Config) error {
+	conn, err := clickhouse.Open(options(cfg, ""))
+	if err != nil {
+		return fmt.Errorf("open clickhouse: %w", err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, cfg.QueryTimeout)
+	defer cancel()
+	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+cfg.Database); err != nil {
+		return fmt.Errorf("create database %s at %s: %w", cfg.Database, cfg.URL, err)
+	}
+	return nil
+}
