@@ -97,6 +97,17 @@ func (e *Enricher) Enrich(metadata map[string]string, addr netip.Addr, userAgent
 	return metadata
 }
 
+// Own does to the metadata that one event has apart from its batch what Enrich does to the batch's: what a server
+// reported of its visitor is used and removed. The given map is changed and returned.
+func (e *Enricher) Own(metadata map[string]string) map[string]string {
+	_, hasIP := metadata[keyIP]
+	_, hasUserAgent := metadata[keyUserAgent]
+	if !hasIP && !hasUserAgent {
+		return metadata
+	}
+	return e.Enrich(metadata, netip.Addr{}, "")
+}
+
 func (e *Enricher) parse(userAgent string) client {
 	if len(userAgent) > maxUserAgent {
 		userAgent = userAgent[:maxUserAgent]

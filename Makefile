@@ -1,0 +1,90 @@
+# GoSight: `make run` starts everything with a demo shop, `make test` runs every test that needs no outside service.
+# Needs Go, Node.js (20.19 or newer, with npm) and make; everything else is fetched into this folder.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO_MODULES := . proto sdk/go
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+SOURCES := $(shell git ls-files -co --exclude-standard -- '*.go' '*.sql' go.mod go.sum 2>/dev/null)
+SDK_SOURCES := $(shell git ls-files -co --exclude-standard -- sdk/web proto/gen/ts 2>/dev/null)
+UI_SOURCES := $(shell git ls-files -co --exclude-standard -- aggregator/ui 2>/dev/null)
+DEMO_SOURCES := $(shell git ls-files -co --exclude-standard -- ops/demo 2>/dev/null)
+
+NPM := node_modules/.package-lock.json
+SDK := sdk/web/dist/gosight.js
+UI := aggregator/ui/dist/index.html
+BINARIES := bin/gosight bin/gosight-agent bin/gosight-aggregator
+
+.PHONY: help run test build lint generate bench chaos test-kafka e2e fuzz signals size clean tools
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: bin/gosight ## start everything in the foreground, with the demo shop; Ctrl-C stops it
+	@exec bin/gosight up --demo
+
+build: $(BINARIES) ## build the three programs into bin/
+
+$(NPM): package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+$(SDK): $(NPM) $(SDK_SOURCES)
+	npm run --silent build -w sdk/web
+	@touch $@
+
+$(UI): $(NPM) $(UI_SOURCES)
+	npm run --silent build -w aggregator/ui
+	@touch $@
+
+bin/gosight: $(SDK) $(UI) $(SOURCES) $(DEMO_SOURCES)
+	$(GO_BUILD) -o $@ ./ops/cmd/gosight
+
+bin/gosight-agent: $(SDK) $(SOURCES)
+	$(GO_BUILD) -o $@ ./agent/cmd/gosight-agent
+
+bin/gosight-aggregator: $(UI) $(SOURCES)
+	$(GO_BUILD) -o $@ ./aggregator/cmd/gosight-aggregator
+
+test: test-go test-ts e2e ## run every test that needs no outside service
+
+.PHONY: test-go test-ts
+test-go: $(SDK) $(UI)
+	for module in $(GO_MODULES); do (cd $$module && go test -race -timeout 10m $$(go list ./... | grep -v /ops/e2e)); done
+
+test-ts: $(SDK) $(NPM)
+	. ops/e2e/browser.sh
+	for workspace in sdk/web aggregator/ui; do npm test --silent -w $$workspace; done
+
+e2e: $(BINARIES) ## end to end: real programs, a real browser, the real engines
+	. ops/e2e/browser.sh
+	go test -count=1 -timeout 20m -v ./ops/e2e/...
+	npm test --silent -w ops/e2e
+
+lint: $(NPM) tools $(SDK) $(UI) ## formatting, vet, staticcheck, buf, biome, types, generated code up to date
+	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') | tee /dev/stderr)" || { echo 'gofmt: run gofmt -w on the files above'; exit 1; }
+	for module in $(GO_MODULES); do (cd $$module && go vet ./... && $(CURDIR)/ops/tools/bin/staticcheck ./...); done
+	node_modules/.bin/buf lint
+	if git rev-parse -q --verify origin/main >/dev/null; then node_modules/.bin/buf breaking --against '.git#ref=origin/main'; fi
+	node_modules/.bin/biome check .
+	for workspace in sdk/web aggregator/ui ops/e2e ops/demo; do npm run --silent --if-present types -w $$workspace; done
+
+tools:
+	@mkdir -p ops/tools/bin && cd ops/tools && go build -o bin/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto connectrpc.com/connect/cmd/protoc-gen-connect-go honnef.co/go/tools/cmd/staticcheck
+
+generate: $(NPM) tools ## make generated code anew from proto/ and the API
+	node_modules/.bin/buf generate
+	npm run --silent --if-present generate -w aggregator/ui
+
+fuzz: ## every fuzz target for 60 s (FUZZTIME=…)
+	for module in $(GO_MODULES); do (cd $$module && for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz || true); do \
+	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),60s) $$package; done; done); done
+
+signals: ## precision and recall of the detectors on the labelled corpus
+	go run ./ops/signals
+
+clean: ## remove what was built (the data directory stays)
+	rm -rf bin ops/tools/bin sdk/web/dist/*.js aggregator/ui/dist/assets aggregator/ui/dist/index.html

@@ -1,0 +1,173 @@
+// Package agent is the edge: it takes events near where they happen, and keeps them safe until the centre has
+// them.
+//
+//	SDK → ingest → enrich → redact → detect → queue (disk) → forward → aggregator
+//
+// It is small enough for a sidecar: it links neither Kafka nor ClickHouse nor the UI.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gosight/gosight/agent/enrich"
+	"github.com/gosight/gosight/agent/forward"
+	"github.com/gosight/gosight/agent/ingest"
+	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/agent/redact"
+	"github.com/gosight/gosight/internal/observe"
+	web "github.com/gosight/gosight/sdk/web"
+)
+
+// Agent is a composed, bound and not yet running agent.
+type Agent struct {
+	addrs     Addrs
+	grpc      *ingest.GRPCServer
+	http      *http.Server
+	httpPort  net.Listener
+	admin     *observe.Admin
+	pipeline  *ingest.Pipeline
+	forwarder *forward.Forwarder
+	queue     *queue.Queue
+	enricher  *enrich.Enricher
+	ready     chan struct{}
+	log       *slog.Logger
+}
+
+// Addrs are where an agent listens, as host:port.
+type Addrs struct{ GRPC, HTTP, Admin string }
+
+// New opens the queue, binds all ports and composes the parts. What it opened is closed by Run, or by New itself
+// where it fails.
+func New(cfg Config, log *slog.Logger) (a *Agent, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	log = log.With("part", "agent", "agent", cfg.ID)
+	reg := observe.NewRegistry()
+	a = &Agent{ready: make(chan struct{}), log: log}
+	defer func() {
+		if err != nil {
+			a.close()
+			a = nil
+		}
+	}()
+
+	if a.queue, err = queue.Open(cfg.Queue, reg, log); err != nil {
+		return a, fmt.Errorf("open queue: %w", err)
+	}
+	fixed := map[string]string{"agent": cfg.ID, "agent_region": cfg.Region}
+	if a.enricher, err = enrich.New(cfg.Enrich, fixed); err != nil {
+		return a, err
+	}
+	if a.forwarder, err = forward.New(cfg.Forward, a.queue, cfg.ID, reg, log); err != nil {
+		return a, fmt.Errorf("set up forwarding: %w", err)
+	}
+	a.pipeline = ingest.NewPipeline(ingest.Parts{
+		AgentID: cfg.ID, Region: cfg.Region, Limits: cfg.Limits, Enricher: a.enricher,
+		Scrubber: redact.New(cfg.Redact), Detect: cfg.Detect, Queue: a.queue, Now: time.Now, Registerer: reg, Log: log,
+	})
+	if err := a.bind(cfg, reg); err != nil {
+		return a, err
+	}
+	return a, nil
+}
+
+func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
+	keys := &ingest.Keys{Projects: cfg.Keys, AnonymousLoopback: cfg.AllowAnonymousLoopback}
+	grpcPort, err := net.Listen("tcp", cfg.GRPCAddr)
+	if err != nil {
+		return fmt.Errorf("listen for gRPC (--grpc-addr sets another port): %w", err)
+	}
+	a.grpc = ingest.NewGRPCServer(grpcPort, cfg.Server, keys, a.pipeline)
+	if a.httpPort, err = net.Listen("tcp", cfg.HTTPAddr); err != nil {
+		return errors.Join(fmt.Errorf("listen for HTTP (--http-addr sets another port): %w", err), grpcPort.Close())
+	}
+	sdk, err := sdkFiles(cfg.SDKDir)
+	if err == nil {
+		a.http, err = ingest.NewHTTPServer(cfg.Server, keys, a.pipeline, sdk, a.log)
+	}
+	if err == nil {
+		a.admin, err = observe.NewAdmin(cfg.AdminAddr, reg, a.isReady, a.log)
+	}
+	if err != nil {
+		return errors.Join(err, grpcPort.Close())
+	}
+	a.addrs = Addrs{GRPC: grpcPort.Addr().String(), HTTP: a.httpPort.Addr().String(), Admin: a.admin.Addr()}
+	return nil
+}
+
+func sdkFiles(dir string) (fs.FS, error) {
+	if dir == "" {
+		return fs.Sub(web.Dist, "dist")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("web SDK folder (--sdk-dir): %w", err)
+	}
+	return os.DirFS(dir), nil
+}
+
+func (a *Agent) isReady() error {
+	select {
+	case <-a.ready:
+		return nil
+	default:
+		return errors.New("starting, or shutting down")
+	}
+}
+
+// Addrs returns where the agent listens, with the ports that ":0" came to.
+func (a *Agent) Addrs() Addrs { return a.addrs }
+
+// Ready is closed once the agent takes events: what comes in earlier waits in the ports' accept queues.
+func (a *Agent) Ready() <-chan struct{} { return a.ready }
+
+// Run works until ctx is cancelled: then it stops taking events, hands over what it can within the forwarder's
+// deadline, and leaves the rest on disk.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.close()
+	// Forwarding outlives ingest, so that what was taken last still gets away.
+	forwarding, stopForwarding := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopForwarding()
+	forwarded := make(chan error, 1)
+	go func() { forwarded <- a.forwarder.Run(forwarding) }()
+
+	front, ctx := errgroup.WithContext(ctx)
+	front.Go(func() error { return a.grpc.Run(ctx) })
+	front.Go(func() error { return observe.Serve(ctx, a.http, a.httpPort) })
+	front.Go(func() error { return a.admin.Run(ctx) })
+	front.Go(func() error { return a.pipeline.Run(ctx) })
+	close(a.ready)
+	a.log.Info("agent takes events", "grpc", a.addrs.GRPC, "http", a.addrs.HTTP, "admin", a.addrs.Admin)
+
+	err := front.Wait()
+	stopForwarding()
+	return errors.Join(err, <-forwarded)
+}
+
+func (a *Agent) close() {
+	if a.httpPort != nil {
+		_ = a.httpPort.Close() // closed already where it served
+	}
+	if a.admin != nil {
+		_ = a.admin.Close()
+	}
+	if a.queue != nil {
+		if err := a.queue.Close(); err != nil {
+			a.log.Error("close queue", "error", err)
+		}
+	}
+	if a.enricher != nil {
+		_ = a.enricher.Close()
+	}
+}

@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gosight/gosight/agent/enrich"
+	"github.com/gosight/gosight/agent/forward"
+	"github.com/gosight/gosight/agent/ingest"
+	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/agent/redact"
+	"github.com/gosight/gosight/internal/config"
+	"github.com/gosight/gosight/internal/detect"
+)
+
+// Config is all that can be set about an agent; the tags are the --help text and the defaults.
+type Config struct {
+	ID        string `help:"Name of this agent in metrics and rows; default is the host's name."`
+	Region    string `help:"Region this agent serves." default:"local"`
+	GRPCAddr  string `name:"grpc-addr" help:"Where SDKs stream to." default:"127.0.0.1:7710"`
+	HTTPAddr  string `name:"http-addr" help:"Where browsers send to and fetch the SDK from." default:"127.0.0.1:7711"`
+	AdminAddr string `name:"admin-addr" help:"Metrics, health and profiles; keep it private." default:"127.0.0.1:7712"`
+	DataDir   string `help:"Where the queue is kept." default:"./data/agent"`
+
+	Keys                   map[string]string `help:"Project write keys, as key=project;key=project."`
+	AllowAnonymousLoopback bool              `help:"Take events without a key from this machine, as project default."`
+	SDKDir                 string            `name:"sdk-dir" help:"Serve the web SDK from this folder instead of the one built in." type:"path"`
+
+	Limits  ingest.Limits  `embed:"" prefix:"limit-"`
+	Server  ingest.Server  `embed:"" prefix:"server-"`
+	Enrich  enrich.Config  `embed:"" prefix:"enrich-"`
+	Redact  redact.Config  `embed:"" prefix:"redact-"`
+	Detect  detect.Config  `embed:"" prefix:"detect-"`
+	Queue   queue.Config   `embed:"" prefix:"queue-"`
+	Forward forward.Config `embed:"" prefix:"forward-"`
+
+	LogFormat string `help:"json or text." default:"json" enum:"json,text"`
+	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+}
+
+// Default is an agent on loopback that forwards to an aggregator on this machine.
+func Default() Config { return config.Default[Config]() }
+
+// Validate fills what depends on the host and says all that is wrong, each with its remedy.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.ID == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("no host name to call the agent by: set --id: %w", err))
+		}
+		c.ID = host
+	}
+	if c.DataDir == "" {
+		errs = append(errs, errors.New("no data directory: set --data-dir"))
+	}
+	if c.Queue.Dir == "" {
+		c.Queue.Dir = filepath.Join(c.DataDir, "queue")
+	}
+	if len(c.Keys) == 0 && !c.AllowAnonymousLoopback {
+		errs = append(errs, errors.New("no project keys, so nobody could send: set --keys KEY=PROJECT, or --allow-anonymous-loopback to try it on this machine"))
+	}
+	return errors.Join(errs...)
+}

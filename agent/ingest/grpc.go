@@ -1,0 +1,261 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/netip"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/gosight/gosight/proto/wire"
+)
+
+// How a stream's events are gathered: at most this many events or bytes are submitted together, whatever had
+// arrived while the ones before were worked on, and at most this many submissions wait for the disk.
+const (
+	streamBuffer   = 512
+	streamBytes    = 256 << 10
+	streamInFlight = 8
+	// streamPatience is how long a stream is held back by a full queue before it is told to come again.
+	streamPatience = 10 * time.Second
+)
+
+// Server bounds what connections may cost.
+type Server struct {
+	MaxMessageBytes int           `help:"Largest message or request body, decompressed: one replay snapshot with its neighbours." default:"20971520"`
+	MaxStreams      uint32        `help:"Concurrent requests and streams on one connection." default:"1000"`
+	IdleTimeout     time.Duration `help:"A connection without a request for this long is closed." default:"5m"`
+	TrustedProxies  []string      `help:"Networks (CIDR) whose X-Forwarded-For is believed."`
+	AllowedOrigins  []string      `help:"Origins that pages may send from; * is every one." default:"*"`
+}
+
+// GRPCServer serves gosight.Ingestor, health and reflection.
+type GRPCServer struct {
+	server   *grpc.Server
+	health   *health.Server
+	listener net.Listener
+}
+
+// NewGRPCServer serves p on listener once Run is called.
+func NewGRPCServer(listener net.Listener, cfg Server, keys *Keys, p *Pipeline) *GRPCServer {
+	server := grpc.NewServer(
+		grpc.ForceServerCodec(wire.Codec{Alias: true}),
+		grpc.MaxRecvMsgSize(cfg.MaxMessageBytes),
+		grpc.MaxConcurrentStreams(cfg.MaxStreams),
+		grpc.ConnectionTimeout(10*time.Second),
+		grpc.MaxHeaderListSize(16<<10),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: cfg.IdleTimeout, Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	)
+	s := &GRPCServer{server: server, health: health.NewServer(), listener: listener}
+	gosight.RegisterIngestorServer(server, &grpcIngestor{pipeline: p, keys: keys})
+	grpc_health_v1.RegisterHealthServer(server, s.health)
+	reflection.Register(server)
+	return s
+}
+
+// Run serves until ctx is cancelled; streams under way then have 5 seconds to end.
+func (s *GRPCServer) Run(ctx context.Context) error {
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		s.health.Shutdown()
+		force := time.AfterFunc(5*time.Second, s.server.Stop)
+		defer force.Stop()
+		s.server.GracefulStop()
+	})
+	err := s.server.Serve(s.listener)
+	if stop() {
+		return fmt.Errorf("serve gRPC on %s: %w", s.listener.Addr(), err)
+	}
+	<-stopped
+	return nil
+}
+
+type grpcIngestor struct {
+	gosight.UnimplementedIngestorServer
+	pipeline *Pipeline
+	keys     *Keys
+}
+
+func (g *grpcIngestor) source(ctx context.Context) (Source, error) {
+	var from Source
+	if p, ok := peer.FromContext(ctx); ok {
+		if addr, ok := p.Addr.(*net.TCPAddr); ok {
+			from.Addr = addr.AddrPort().Addr()
+		}
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	project, err := g.keys.project(first(md, keyMetadata), from.Addr)
+	if err != nil {
+		g.pipeline.metrics.refused("unauthenticated")
+		return from, status.Error(codes.Unauthenticated, err.Error())
+	}
+	from.Project = project
+	// A server that sends for its visitors is not the visitor: its own address and agent say nothing of them.
+	from.Addr = netip.Addr{}
+	return from, nil
+}
+
+func first(md metadata.MD, key string) string {
+	if values := md.Get(key); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// SendBatch implements gosight.IngestorServer.
+func (g *grpcIngestor) SendBatch(ctx context.Context, batch *gosight.EventBatch) (*gosight.Status, error) {
+	from, err := g.source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	answer, err := g.pipeline.Take(ctx, from, batch)
+	if err != nil {
+		return nil, g.statusError(err)
+	}
+	g.pipeline.metrics.ackSeconds.Observe(time.Since(start).Seconds())
+	return answer, nil
+}
+
+// SendEvents implements gosight.IngestorServer. Memory is constant however long the stream: what has arrived is
+// gathered while the events before it are on their way to the disk, and once too many wait there, nothing more is
+// read and HTTP/2's flow control holds the client back.
+func (g *grpcIngestor) SendEvents(stream gosight.Ingestor_SendEventsServer) error {
+	ctx := stream.Context()
+	from, err := g.source(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events := make(chan *gosight.Event, streamBuffer)
+	received := make(chan error, 1)
+	go func() {
+		defer close(events)
+		for {
+			ev, err := stream.Recv()
+			if err != nil {
+				if errors.Is(err, io.EOF) {
+					err = nil
+				}
+				received <- err
+				return
+			}
+			select {
+			case events <- ev:
+			case <-ctx.Done():
+				received <- ctx.Err()
+				return
+			}
+		}
+	}()
+
+	total := &gosight.Status{}
+	var waiting []*ticket
+	settle := func(t *ticket) error {
+		if err := t.waitForRoom(ctx, streamPatience); err != nil {
+			return g.statusError(err)
+		}
+		total.Accepted += t.status.Accepted
+		total.Rejected += t.status.Rejected
+		for reason, n := range t.status.Reasons {
+			if total.Reasons == nil {
+				total.Reasons = make(map[string]uint64)
+			}
+			total.Reasons[reason] += n
+		}
+		return nil
+	}
+	for {
+		gathered := gather(events)
+		if len(gathered) == 0 {
+			break
+		}
+		t, err := g.pipeline.submit(from, &gosight.EventBatch{Events: gathered})
+		if err != nil {
+			return g.statusError(err)
+		}
+		if waiting = append(waiting, t); len(waiting) > streamInFlight {
+			if err := settle(waiting[0]); err != nil {
+				return err
+			}
+			waiting = waiting[1:]
+		}
+	}
+	for _, t := range waiting {
+		if err := settle(t); err != nil {
+			return err
+		}
+	}
+	if err := <-received; err != nil {
+		g.pipeline.metrics.refused("stream_broken")
+		return err
+	}
+	return stream.SendAndClose(total)
+}
+
+// gather waits for one event and takes along what else is there; empty at the stream's end.
+func gather(events <-chan *gosight.Event) []*gosight.Event {
+	ev, ok := <-events
+	if !ok {
+		return nil
+	}
+	gathered := append(make([]*gosight.Event, 0, 64), ev)
+	size := len(ev.Payload)
+	for len(gathered) < streamBuffer && size < streamBytes {
+		select {
+		case ev, ok := <-events:
+			if !ok {
+				return gathered
+			}
+			gathered = append(gathered, ev)
+			size += len(ev.Payload)
+		default:
+			return gathered
+		}
+	}
+	return gathered
+}
+
+// statusError turns the pipeline's errors into gRPC's: what a client should do is in the code and the RetryInfo.
+func (g *grpcIngestor) statusError(err error) error {
+	var full *queue.FullError
+	switch {
+	case errors.As(err, &full):
+		g.pipeline.metrics.refused("queue_full")
+		st, detailErr := status.New(codes.ResourceExhausted, err.Error()).
+			WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(full.RetryAfter)})
+		if detailErr != nil {
+			return status.Error(codes.ResourceExhausted, err.Error())
+		}
+		return st.Err()
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		g.pipeline.metrics.refused("client_gone")
+		return status.FromContextError(err).Err()
+	}
+	g.pipeline.metrics.refused("storage_failed")
+	g.pipeline.log.Error("events not stored", "error", err)
+	return status.Error(codes.Unavailable, "the agent could not store the events; send them again")
+}
+
+// retrySeconds is a delay as Retry-After says it: whole seconds, at least one.
+func retrySeconds(d time.Duration) int { return int(math.Max(1, math.Ceil(d.Seconds()))) }

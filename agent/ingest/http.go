@@ -1,0 +1,188 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/rs/cors"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
+	"github.com/gosight/gosight/proto/wire"
+)
+
+// NewHTTPServer serves browsers: batches as Connect unary calls of gosight.Ingestor/SendBatch, and the web SDK's
+// files below /sdk/. The caller listens and runs it.
+func NewHTTPServer(cfg Server, keys *Keys, p *Pipeline, sdk fs.FS, log *slog.Logger) (*http.Server, error) {
+	proxies := make([]netip.Prefix, len(cfg.TrustedProxies))
+	for i, network := range cfg.TrustedProxies {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil {
+			return nil, fmt.Errorf("trusted proxy %q: %w", network, err)
+		}
+		proxies[i] = prefix
+	}
+	ingestor := &httpIngestor{pipeline: p, keys: keys, proxies: proxies}
+	path, handler := gosightconnect.NewIngestorHandler(ingestor,
+		connect.WithCodec(wire.Codec{}), connect.WithReadMaxBytes(cfg.MaxMessageBytes))
+
+	mux := http.NewServeMux()
+	mux.Handle(path, beacons(handler))
+	mux.Handle("GET /sdk/", http.StripPrefix("/sdk/", sdkFiles(sdk)))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, `GoSight edge agent. Put it on a page: <script async src="/sdk/gosight.js" data-key="KEY"></script>`)
+	})
+	crossOrigin := cors.New(cors.Options{
+		AllowedOrigins: cfg.AllowedOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodPost},
+		AllowedHeaders: []string{"*"},
+		ExposedHeaders: []string{"Retry-After"},
+		MaxAge:         7200, // what Chromium allows at most
+	})
+	server := &http.Server{
+		Handler:           crossOrigin.Handler(mux),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second, // a slow phone sends 64 KB in less
+		IdleTimeout:       cfg.IdleTimeout,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	return server, nil
+}
+
+// beacons lets a page that is being left send without a preflight, which it would not live to see answered: only
+// text/plain bodies and no headers of its own go out at once, so type and compression stand in the query, by the
+// names that Connect uses in its GET requests (encoding=proto, compression=gzip).
+func beacons(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain") {
+			query := r.URL.Query()
+			contentType := "application/proto"
+			if query.Get("encoding") == "json" {
+				contentType = "application/json"
+			}
+			r.Header.Set("Content-Type", contentType)
+			if compression := query.Get("compression"); compression != "" {
+				r.Header.Set("Content-Encoding", compression)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sdkFiles serves the web SDK to pages of any origin. The names are stable, so caches ask again after 5 minutes.
+func sdkFiles(sdk fs.FS) http.Handler {
+	files := http.FileServerFS(sdk)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		files.ServeHTTP(w, r)
+	})
+}
+
+type httpIngestor struct {
+	pipeline *Pipeline
+	keys     *Keys
+	proxies  []netip.Prefix
+}
+
+// SendBatch implements gosightconnect.IngestorHandler.
+func (h *httpIngestor) SendBatch(ctx context.Context, r *connect.Request[gosight.EventBatch]) (*connect.Response[gosight.Status], error) {
+	peer := peerAddr(r.Peer().Addr)
+	key := r.Header().Get(keyHeader)
+	if key == "" {
+		key = r.Peer().Query.Get(keyQuery)
+	}
+	project, err := h.keys.project(key, peer)
+	if err != nil {
+		h.pipeline.metrics.refused("unauthenticated")
+		return nil, connect.NewError(connect.CodeUnauthenticated, err)
+	}
+	from := Source{Project: project, Addr: h.visitor(peer, r.Header()), UserAgent: r.Header().Get("User-Agent")}
+	start := time.Now()
+	answer, err := h.pipeline.Take(ctx, from, r.Msg)
+	if err != nil {
+		return nil, h.connectError(err)
+	}
+	h.pipeline.metrics.ackSeconds.Observe(time.Since(start).Seconds())
+	return connect.NewResponse(answer), nil
+}
+
+// SendEvents implements gosightconnect.IngestorHandler: browsers cannot stream requests, servers have the gRPC port.
+func (h *httpIngestor) SendEvents(context.Context, *connect.ClientStream[gosight.Event]) (*connect.Response[gosight.Status], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("stream to the agent's gRPC port, or use SendBatch here"))
+}
+
+func peerAddr(hostport string) netip.Addr {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr.Unmap()
+}
+
+// visitor is the address that a trusted proxy reports: the last of X-Forwarded-For that is not itself one.
+func (h *httpIngestor) visitor(peer netip.Addr, header http.Header) netip.Addr {
+	if !h.trusted(peer) {
+		return peer
+	}
+	hops := strings.Split(strings.Join(header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		addr, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			return peer
+		}
+		if peer = addr.Unmap(); !h.trusted(peer) {
+			return peer
+		}
+	}
+	return peer
+}
+
+func (h *httpIngestor) trusted(addr netip.Addr) bool {
+	for _, network := range h.proxies {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *httpIngestor) connectError(err error) error {
+	var full *queue.FullError
+	switch {
+	case errors.As(err, &full):
+		h.pipeline.metrics.refused("queue_full")
+		refusal := connect.NewError(connect.CodeResourceExhausted, err)
+		refusal.Meta().Set("Retry-After", strconv.Itoa(retrySeconds(full.RetryAfter)))
+		if detail, err := connect.NewErrorDetail(&errdetails.RetryInfo{RetryDelay: durationpb.New(full.RetryAfter)}); err == nil {
+			refusal.AddDetail(detail)
+		}
+		return refusal
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		h.pipeline.metrics.refused("client_gone")
+		return connect.NewError(connect.CodeCanceled, err)
+	}
+	h.pipeline.metrics.refused("storage_failed")
+	h.pipeline.log.Error("events not stored", "error", err)
+	return connect.NewError(connect.CodeUnavailable, errors.New("the agent could not store the events; send them again"))
+}
