@@ -3,6 +3,7 @@ package chserver
 import (
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -152,9 +153,24 @@ func decodeBody(r *http.Request, blocks bool) (io.Reader, error) {
 		return nil, bodyError(err)
 	}
 	if blocks {
-		body = compress.NewReader(body)
+		body = blockReader{compress.NewReader(body)}
 	}
 	return body, nil
+}
+
+// blockReader reads ClickHouse's compressed blocks. The library wraps the end of its source in an error, whether it
+// comes between two blocks, which is the end of the data, or inside one, which is a body cut short.
+type blockReader struct{ blocks *compress.Reader }
+
+func (b blockReader) Read(p []byte) (int, error) {
+	n, err := b.blocks.Read(p)
+	if errors.Is(err, io.EOF) {
+		if strings.HasSuffix(err.Error(), "header: EOF") {
+			return n, io.EOF
+		}
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 func bodyError(err error) error {
