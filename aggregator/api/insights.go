@@ -12,11 +12,11 @@ import (
 const maxBuckets = 1000
 
 type insightsInput struct {
-	projectScope
+	ProjectScope
 	From     int64    `query:"from" required:"true" minimum:"1" doc:"Unix milliseconds."`
 	To       int64    `query:"to" required:"true" minimum:"1" doc:"Unix milliseconds."`
 	BucketMS int64    `query:"bucket_ms" minimum:"1000" default:"3600000"`
-	Kind     []string `query:"kind" maxItems:"16"`
+	Kind     []string `query:"kind,explode" maxItems:"16"`
 	Page     string   `query:"page" maxLength:"512" doc:"Part of the page's address."`
 }
 

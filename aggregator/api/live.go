@@ -36,10 +36,10 @@ type beat struct {
 	Now int64 `json:"now" doc:"The server's clock, Unix milliseconds."`
 }
 
-type liveInput struct{ projectScope }
+type liveInput struct{ ProjectScope }
 
 type sessionLiveInput struct {
-	projectScope
+	ProjectScope
 	ID    string `path:"id" minLength:"1" maxLength:"128"`
 	After int64  `query:"after" minimum:"0" doc:"The newest time the client already has, Unix milliseconds."`
 }

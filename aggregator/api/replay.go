@@ -8,7 +8,7 @@ import (
 )
 
 type replayInput struct {
-	projectScope
+	ProjectScope
 	ID     string `path:"id" minLength:"1" maxLength:"128"`
 	From   int64  `query:"from" minimum:"0" doc:"Start at the last full snapshot at or before this time, Unix milliseconds."`
 	Limit  int    `query:"limit" default:"1000" minimum:"1" maximum:"5000"`

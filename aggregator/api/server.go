@@ -106,12 +106,12 @@ func (s *Server) register(mux *http.ServeMux) *huma.OpenAPI {
 	return api.OpenAPI()
 }
 
-// projectScope is the parameter that every operation has: no query runs without a project.
-type projectScope struct {
+// ProjectScope is the parameter that every operation has: no query runs without a project.
+type ProjectScope struct {
 	Project string `query:"project" default:"default" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9_.-]+$" doc:"Whose data."`
 }
 
-func (p projectScope) reader(s *Server) *store.Reader { return s.store.Reader(p.Project) }
+func (p ProjectScope) reader(s *Server) *store.Reader { return s.store.Reader(p.Project) }
 
 // get registers a query: it has a deadline, and its errors become problem documents.
 func get[I, O any](s *Server, api huma.API, path, id, summary string,

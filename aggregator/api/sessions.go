@@ -8,13 +8,13 @@ import (
 	"github.com/gosight/gosight/aggregator/store"
 )
 
-// period is the time range that lists and sums share.
-type period struct {
+// Period is the time range that lists and sums share.
+type Period struct {
 	From int64 `query:"from" minimum:"0" doc:"Earliest time, Unix milliseconds; 0 means no limit."`
 	To   int64 `query:"to" minimum:"0" doc:"Latest time, Unix milliseconds; 0 means now."`
 }
 
-func (p period) check() error {
+func (p Period) check() error {
 	if p.To != 0 && p.From > p.To {
 		return huma.Error422UnprocessableEntity("from is after to")
 	}
@@ -22,14 +22,14 @@ func (p period) check() error {
 }
 
 type sessionsInput struct {
-	projectScope
-	period
+	ProjectScope
+	Period
 	Page          string   `query:"page" maxLength:"512" doc:"Part of the address of a page that was visited."`
 	User          string   `query:"user" maxLength:"256" doc:"Start of the user id or of the session id."`
-	Kind          []string `query:"kind" maxItems:"16" doc:"Signal kinds that all occurred."`
-	Country       []string `query:"country" maxItems:"32"`
-	Browser       []string `query:"browser" maxItems:"32"`
-	Device        []string `query:"device" maxItems:"32"`
+	Kind          []string `query:"kind,explode" maxItems:"16" doc:"Signal kinds that all occurred."`
+	Country       []string `query:"country,explode" maxItems:"32"`
+	Browser       []string `query:"browser,explode" maxItems:"32"`
+	Device        []string `query:"device,explode" maxItems:"32"`
 	MinDurationMS int64    `query:"min_duration_ms" minimum:"0"`
 	MaxDurationMS int64    `query:"max_duration_ms" minimum:"0"`
 	Live          bool     `query:"live" doc:"Only visits in progress."`
@@ -55,7 +55,7 @@ type sessionsOutput struct {
 }
 
 type sessionInput struct {
-	projectScope
+	ProjectScope
 	ID string `path:"id" minLength:"1" maxLength:"128"`
 }
 
@@ -68,9 +68,9 @@ type sessionOutput struct {
 }
 
 type eventsInput struct {
-	projectScope
+	ProjectScope
 	ID     string   `path:"id" minLength:"1" maxLength:"128"`
-	Type   []string `query:"type" maxItems:"32" doc:"Event types to return; empty means all but replay."`
+	Type   []string `query:"type,explode" maxItems:"32" doc:"Event types to return; empty means all but replay."`
 	Limit  int      `query:"limit" default:"500" minimum:"1" maximum:"2000"`
 	Cursor string   `query:"cursor" maxLength:"512"`
 }
@@ -83,8 +83,8 @@ type eventsOutput struct {
 }
 
 type facetsInput struct {
-	projectScope
-	period
+	ProjectScope
+	Period
 }
 
 type facetsOutput struct{ Body store.Facets }

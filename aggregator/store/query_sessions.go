@@ -160,12 +160,13 @@ func (r *Reader) summaries(ctx context.Context, ids []string) ([]Session, error)
 			length(groupUniqArrayArray(event_hashes)), length(groupUniqArrayArray(page_hashes)),
 			length(groupUniqArrayArray(click_hashes)), length(groupUniqArrayArray(error_hashes)),
 			tupleElement(min(first_url), 'url'), tupleElement(max(latest_url), 'url'),
-			toString(max(country)), toString(max(browser)), toString(max(os)), toString(max(device)), max(has_replay) = 1
+			toString(max(country)), toString(max(city)), toString(max(browser)), toString(max(os)),
+			toString(max(device)), max(has_replay) = 1
 		FROM sessions WHERE project = @project AND session_id IN @ids GROUP BY session_id`, args,
 		func(row driver.Rows) error {
 			s := &Session{Signals: map[string]uint64{}, Activity: make([]uint32, activityBuckets)}
 			if err := row.Scan(&s.SessionID, &s.UserID, &s.StartedAt, &s.EndedAt, &s.Live, &s.Events, &s.Pages, &s.Clicks,
-				&s.Errors, &s.EntryURL, &s.LastURL, &s.Country, &s.Browser, &s.OS, &s.Device, &s.HasReplay); err != nil {
+				&s.Errors, &s.EntryURL, &s.LastURL, &s.Country, &s.City, &s.Browser, &s.OS, &s.Device, &s.HasReplay); err != nil {
 				return err
 			}
 			byID[s.SessionID] = s

@@ -16,6 +16,7 @@ type Session struct {
 	EntryURL  string `json:"entry_url"`
 	LastURL   string `json:"last_url"`
 	Country   string `json:"country" doc:"ISO 3166-1 alpha-2, empty while unknown."`
+	City      string `json:"city"`
 	Browser   string `json:"browser"`
 	OS        string `json:"os"`
 	Device    string `json:"device"`

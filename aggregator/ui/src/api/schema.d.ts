@@ -414,7 +414,14 @@ export type $defs = Record<string, never>;
 export interface operations {
     "get-facets": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Earliest time, Unix milliseconds; 0 means no limit. */
+                from?: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Latest time, Unix milliseconds; 0 means now. */
+                to?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -504,6 +511,8 @@ export interface operations {
                 kind?: string[];
                 /** @description Part of the page's address. */
                 page?: string;
+                /** @description Whose data. */
+                project?: string;
                 /** @description Unix milliseconds. */
                 to: number;
             };
@@ -589,7 +598,10 @@ export interface operations {
     };
     "watch-sessions": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -649,6 +661,8 @@ export interface operations {
                 errors?: boolean;
                 /** @description Name of a custom event that occurred. */
                 event?: string;
+                /** @description Earliest time, Unix milliseconds; 0 means no limit. */
+                from?: number;
                 /** @description Signal kinds that all occurred. */
                 kind?: string[];
                 limit?: number;
@@ -658,6 +672,10 @@ export interface operations {
                 min_duration_ms?: number;
                 /** @description Part of the address of a page that was visited. */
                 page?: string;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Latest time, Unix milliseconds; 0 means now. */
+                to?: number;
                 /** @description Start of the user id or of the session id. */
                 user?: string;
             };
@@ -743,7 +761,10 @@ export interface operations {
     };
     "get-session": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -831,6 +852,8 @@ export interface operations {
             query?: {
                 cursor?: string;
                 limit?: number;
+                /** @description Whose data. */
+                project?: string;
                 /** @description Event types to return; empty means all but replay. */
                 type?: string[];
             };
@@ -921,6 +944,8 @@ export interface operations {
             query?: {
                 /** @description The newest time the client already has, Unix milliseconds. */
                 after?: number;
+                /** @description Whose data. */
+                project?: string;
             };
             header?: never;
             path: {
@@ -1013,6 +1038,8 @@ export interface operations {
                 /** @description Start at the last full snapshot at or before this time, Unix milliseconds. */
                 from?: number;
                 limit?: number;
+                /** @description Whose data. */
+                project?: string;
             };
             header?: never;
             path: {
