@@ -1,0 +1,219 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gosight/gosight/agent/enrich"
+	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/agent/redact"
+	"github.com/gosight/gosight/internal/detect"
+	"github.com/gosight/gosight/proto/gen/gosight"
+)
+
+const testNow = int64(1_790_000_000_000)
+
+func newTestPipeline(t testing.TB, change ...func(*queue.Config)) (*Pipeline, *queue.Queue) {
+	t.Helper()
+	cfg := queue.Default()
+	cfg.Dir = t.TempDir()
+	cfg.MinFreeBytes = 0
+	for _, f := range change {
+		f(&cfg)
+	}
+	q, err := queue.Open(cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	enricher, err := enrich.New(enrich.Default(), map[string]string{"agent": "a1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewPipeline(Parts{
+		AgentID: "a1", Region: "test", Limits: DefaultLimits(), Enricher: enricher, Scrubber: redact.New(redact.Default()),
+		Detect: detect.Default(), Queue: q, Now: func() time.Time { return time.UnixMilli(testNow) },
+		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	}), q
+}
+
+// queued reads everything that is in the queue now.
+func queued(t testing.TB, q *queue.Queue, batches int) []*gosight.Batch {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var found []*gosight.Batch
+	for len(found) < batches {
+		chunk, err := q.Read(ctx, 1<<20)
+		if err != nil {
+			t.Fatalf("read queue after %d of %d batches: %v", len(found), batches, err)
+		}
+		for _, value := range chunk.Values {
+			batch := &gosight.Batch{}
+			if err := batch.UnmarshalVT(value); err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, batch)
+		}
+		if err := q.Done(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
+var testSource = Source{Project: "shop", Addr: netip.MustParseAddr("203.0.113.7")}
+
+func TestOneBadEventDoesNotCostItsNeighbours(t *testing.T) {
+	for reason, bad := range map[string]*gosight.Event{
+		reasonNoType:         {Payload: `{}`},
+		reasonNotJSON:        {EventType: "click", Payload: `{"x":`},
+		reasonNotUTF8:        {EventType: "click", Payload: "{\"x\":\"\xff\"}"},
+		reasonSessionTooLong: {EventType: "click", SessionId: strings.Repeat("s", 129)},
+		reasonUserTooLong:    {EventType: "click", UserId: strings.Repeat("u", 257)},
+		reasonTypeTooLong:    {EventType: strings.Repeat("t", 65)},
+		reasonIDTooLong:      {EventType: "click", EventId: strings.Repeat("i", 129)},
+		reasonFuture:         {EventType: "click", Timestamp: testNow + 25*3600*1000},
+		reasonNegativeTime:   {EventType: "click", Timestamp: -1},
+		reasonPayloadSize:    {EventType: "custom", Payload: `"` + strings.Repeat("p", 65<<10) + `"`},
+		reasonMetadataSize:   {EventType: "click", Metadata: map[string]string{"k": strings.Repeat("v", 17<<10)}},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			p, q := newTestPipeline(t)
+			answer, err := p.Take(t.Context(), testSource, &gosight.EventBatch{SessionId: "s1", Events: []*gosight.Event{
+				{EventType: "custom", EventId: "good1"}, bad, {EventType: "unheard_of", EventId: "good2"},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answer.Accepted != 2 || answer.Rejected != 1 || answer.Reasons[reason] != 1 {
+				t.Errorf("answer is %v, want 2 accepted and 1 %s", answer, reason)
+			}
+			stored := queued(t, q, 1)[0]
+			if len(stored.Events) != 2 || stored.Events[0].EventId != "good1" || stored.Events[1].EventId != "good2" {
+				t.Errorf("stored %v", stored.Events)
+			}
+		})
+	}
+	t.Run(reasonNoSession, func(t *testing.T) {
+		p, _ := newTestPipeline(t)
+		answer, err := p.Take(t.Context(), testSource, &gosight.EventBatch{Events: []*gosight.Event{{EventType: "click"}}})
+		if err != nil || answer.Reasons[reasonNoSession] != 1 {
+			t.Errorf("got %v, %v", answer, err)
+		}
+	})
+}
+
+func TestWhatIsStored(t *testing.T) {
+	p, q := newTestPipeline(t)
+	_, err := p.Take(t.Context(), testSource, &gosight.EventBatch{
+		SessionId: "s1", UserId: "u1", SentAt: testNow - 3600_000,
+		Metadata: map[string]string{"url": "https://shop.example/?token=abc", "ip": "198.51.100.1"},
+		Events: []*gosight.Event{
+			{EventType: "custom", EventId: "e1", Timestamp: testNow - 3600_500, Payload: `{"mail":"bob@example.org"}`},
+			{EventType: "mutation", EventId: "e2"},
+			{EventType: "custom", Metadata: map[string]string{"event_id": "named"}},
+			{EventType: "custom"},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batches := queued(t, q, 2)
+	events, replay := batches[0], batches[1]
+	if events.Lane != gosight.Lane_LANE_EVENTS || replay.Lane != gosight.Lane_LANE_REPLAY {
+		t.Fatalf("lanes are %s and %s", events.Lane, replay.Lane)
+	}
+	if events.Project != "shop" || events.SessionId != "s1" || events.UserId != "u1" || events.AgentId != "a1" || events.ReceivedAt != testNow {
+		t.Errorf("envelope is %v", events)
+	}
+	if _, ok := events.Metadata["ip"]; ok || events.Metadata["url"] != "https://shop.example/?token=[cut]" || events.Metadata["agent"] != "a1" {
+		t.Errorf("metadata is %v", events.Metadata)
+	}
+	first := events.Events[0]
+	if first.Payload != `{"mail":"[mail]"}` {
+		t.Errorf("payload is %s", first.Payload)
+	}
+	if first.Timestamp != testNow-500 {
+		t.Errorf("the client's clock is an hour behind, but its event is at %d of %d", first.Timestamp, testNow)
+	}
+	if events.Events[1].EventId != "named" || events.Events[1].Metadata["event_id"] != "" {
+		t.Errorf("an id in metadata became %v", events.Events[1])
+	}
+	if events.Events[2].EventId == "" || replay.Events[0].EventId != "e2" || replay.Events[0].Payload != "{}" {
+		t.Errorf("ids are %q and %q", events.Events[2].EventId, replay.Events[0].EventId)
+	}
+}
+
+func TestSixthClickIsSaidWithTheBatchThatHoldsIt(t *testing.T) {
+	p, q := newTestPipeline(t)
+	batch := &gosight.EventBatch{SessionId: "s1", Metadata: map[string]string{"url": "/cart", "page_id": "p1"}}
+	for i := range 6 {
+		batch.Events = append(batch.Events, &gosight.Event{
+			EventType: "click", EventId: string(rune('a' + i)), Timestamp: testNow - 1000 + int64(i)*100,
+			Payload: `{"x":10,"y":20,"selector":"#pay","interactive":true}`,
+		})
+	}
+	if _, err := p.Take(t.Context(), testSource, batch); err != nil {
+		t.Fatal(err)
+	}
+	stored := queued(t, q, 1)[0]
+	if len(stored.Signals) != 1 || stored.Signals[0].Kind != "rage_click" || stored.Signals[0].FirstEventId != "a" {
+		t.Errorf("signals are %v", stored.Signals)
+	}
+}
+
+func TestAFullQueueRefusesReplayFirstAndSaysWhenToComeBack(t *testing.T) {
+	p, _ := newTestPipeline(t, func(cfg *queue.Config) { cfg.MaxBytes = 1 })
+	answer, err := p.Take(t.Context(), testSource, &gosight.EventBatch{SessionId: "s1", Events: []*gosight.Event{{EventType: "click"}}})
+	if err == nil {
+		t.Fatalf("a queue without room took %v", answer)
+	}
+	if !strings.Contains(err.Error(), "full") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// Whatever a client sends, submitting neither panics nor stores what check refuses.
+func FuzzTake(f *testing.F) {
+	good, _ := (&gosight.EventBatch{SessionId: "s", Metadata: map[string]string{"url": "/"}, Events: []*gosight.Event{
+		{EventType: "click", Payload: `{"x":1,"y":2}`, Metadata: map[string]string{"a": "b"}},
+	}}).MarshalVT()
+	f.Add(good)
+	f.Add([]byte{0x22, 0x02, 0x1a, 0x00})
+	p, q := newTestPipeline(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var batch gosight.EventBatch
+		if batch.UnmarshalVT(data) != nil {
+			return
+		}
+		sent := uint64(len(batch.Events))
+		answer, err := p.Take(t.Context(), testSource, &batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Accepted+answer.Rejected != sent {
+			t.Fatalf("%d events became %v", sent, answer)
+		}
+		drain(q)
+	})
+}
+
+// drain keeps a fuzzed queue from filling up.
+func drain(q *queue.Queue) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for {
+		chunk, err := q.Read(ctx, 1<<20)
+		if err != nil {
+			return
+		}
+		_ = q.Done(chunk)
+	}
+}
