@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -169,15 +170,37 @@ func TestSixthClickIsSaidWithTheBatchThatHoldsIt(t *testing.T) {
 	}
 }
 
+// Replay is refused at half of the queue's bound here, events at all of it; what was refused is not stored.
 func TestAFullQueueRefusesReplayFirstAndSaysWhenToComeBack(t *testing.T) {
-	p, _ := newTestPipeline(t, func(cfg *queue.Config) { cfg.MaxBytes = 1 })
-	answer, err := p.Take(t.Context(), testSource, &gosight.EventBatch{SessionId: "s1", Events: []*gosight.Event{{EventType: "click"}}})
-	if err == nil {
-		t.Fatalf("a queue without room took %v", answer)
+	p, _ := newTestPipeline(t, func(cfg *queue.Config) {
+		cfg.SegmentBytes, cfg.MaxBytes, cfg.ReplayShare = 64<<10, 1<<20, 0.5
+	})
+	payload := `"` + strings.Repeat("x", 30<<10) + `"`
+	take := func() (*gosight.Status, error) {
+		return p.Take(t.Context(), testSource, &gosight.EventBatch{SessionId: "s1", Events: []*gosight.Event{
+			{EventType: "custom", Payload: payload}, {EventType: "mutation", Payload: payload},
+		}})
 	}
-	if !strings.Contains(err.Error(), "full") {
-		t.Errorf("the error is %v", err)
+	replayRefused := 0
+	for range 1000 {
+		answer, err := take()
+		var full *queue.FullError
+		switch {
+		case errors.As(err, &full):
+			if full.RetryAfter <= 0 || replayRefused == 0 {
+				t.Errorf("refused with delay %s after %d refusals of replay alone", full.RetryAfter, replayRefused)
+			}
+			return
+		case err != nil:
+			t.Fatal(err)
+		case answer.Reasons[reasonFull] > 0:
+			replayRefused++
+			if answer.Accepted != 1 || answer.Rejected != 1 || answer.RetryDelay.AsDuration() <= 0 {
+				t.Fatalf("with room for events only, the answer is %v", answer)
+			}
+		}
 	}
+	t.Fatal("a queue of 1 MiB took 60 MB")
 }
 
 // Whatever a client sends, submitting neither panics nor stores what check refuses.

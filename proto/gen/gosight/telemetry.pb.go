@@ -212,7 +212,8 @@ type Status struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Accepted uint64                 `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	Rejected uint64                 `protobuf:"varint,2,opt,name=rejected,proto3" json:"rejected,omitempty"`
-	// Rejected events by reason (invalid_json, missing_session_id, ...).
+	// Rejected events by reason (invalid_json, missing_session_id, ...). Only queue_full is worth another try, with
+	// the same ids after retry_delay: the disk had room for the events but not for the replay beside them.
 	Reasons map[string]uint64 `protobuf:"bytes,3,rep,name=reasons,proto3" json:"reasons,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// How long to wait before the next send; unset means no wait.
 	RetryDelay    *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_delay,json=retryDelay,proto3" json:"retry_delay,omitempty"`

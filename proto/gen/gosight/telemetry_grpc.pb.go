@@ -38,7 +38,8 @@ type IngestorClient interface {
 	// SendEvents takes a stream of any length and answers when all of it is on disk.
 	SendEvents(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[Event, Status], error)
 	// SendBatch takes one batch and answers when it is on disk. RESOURCE_EXHAUSTED means: nothing was stored,
-	// send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After).
+	// send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After). Without a
+	// delay the batch is larger than the agent takes and never fits: send it in smaller pieces.
 	SendBatch(ctx context.Context, in *EventBatch, opts ...grpc.CallOption) (*Status, error)
 }
 
@@ -83,7 +84,8 @@ type IngestorServer interface {
 	// SendEvents takes a stream of any length and answers when all of it is on disk.
 	SendEvents(grpc.ClientStreamingServer[Event, Status]) error
 	// SendBatch takes one batch and answers when it is on disk. RESOURCE_EXHAUSTED means: nothing was stored,
-	// send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After).
+	// send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After). Without a
+	// delay the batch is larger than the agent takes and never fits: send it in smaller pieces.
 	SendBatch(context.Context, *EventBatch) (*Status, error)
 	mustEmbedUnimplementedIngestorServer()
 }

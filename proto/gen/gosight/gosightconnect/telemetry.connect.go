@@ -49,7 +49,8 @@ type IngestorClient interface {
 	// SendEvents takes a stream of any length and answers when all of it is on disk.
 	SendEvents(context.Context) *connect.ClientStreamForClient[gosight.Event, gosight.Status]
 	// SendBatch takes one batch and answers when it is on disk. RESOURCE_EXHAUSTED means: nothing was stored,
-	// send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After).
+	// send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After). Without a
+	// delay the batch is larger than the agent takes and never fits: send it in smaller pieces.
 	SendBatch(context.Context, *connect.Request[gosight.EventBatch]) (*connect.Response[gosight.Status], error)
 }
 
@@ -100,7 +101,8 @@ type IngestorHandler interface {
 	// SendEvents takes a stream of any length and answers when all of it is on disk.
 	SendEvents(context.Context, *connect.ClientStream[gosight.Event]) (*connect.Response[gosight.Status], error)
 	// SendBatch takes one batch and answers when it is on disk. RESOURCE_EXHAUSTED means: nothing was stored,
-	// send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After).
+	// send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After). Without a
+	// delay the batch is larger than the agent takes and never fits: send it in smaller pieces.
 	SendBatch(context.Context, *connect.Request[gosight.EventBatch]) (*connect.Response[gosight.Status], error)
 }
 

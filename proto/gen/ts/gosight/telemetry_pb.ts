@@ -142,7 +142,8 @@ export type Status = Message<"gosight.Status"> & {
   rejected: bigint;
 
   /**
-   * Rejected events by reason (invalid_json, missing_session_id, ...).
+   * Rejected events by reason (invalid_json, missing_session_id, ...). Only queue_full is worth another try, with
+   * the same ids after retry_delay: the disk had room for the events but not for the replay beside them.
    *
    * @generated from field: map<string, uint64> reasons = 3;
    */
@@ -182,7 +183,8 @@ export const Ingestor: GenService<{
   },
   /**
    * SendBatch takes one batch and answers when it is on disk. RESOURCE_EXHAUSTED means: nothing was stored,
-   * send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After).
+   * send the same batch again after the delay in the google.rpc.RetryInfo detail (HTTP: Retry-After). Without a
+   * delay the batch is larger than the agent takes and never fits: send it in smaller pieces.
    *
    * @generated from rpc gosight.Ingestor.SendBatch
    */
