@@ -25,7 +25,7 @@ import (
 
 // Config bounds the queue. Every limit refuses new work; none drops old work.
 type Config struct {
-	Dir string `help:"Directory of the queue." default:"data/queue" type:"path"`
+	Dir string `help:"Directory of the queue; by default it is below the data directory."`
 	// Files are counted, not values; a burst in flight may exceed it by PendingBytes.
 	MaxBytes int64 `help:"Bound on the queue's files, in bytes." default:"8589934592"`
 	// The queue is not alone on its disk: leave room for logs and for its own bookkeeping.
@@ -283,6 +283,9 @@ func (q *Queue) Release(chunk Chunk) error {
 	signal(q.readable)
 	return err
 }
+
+// Dir is where the queue lives.
+func (q *Queue) Dir() string { return q.cfg.Dir }
 
 // Depth returns how many values and bytes of a lane are not delivered.
 func (q *Queue) Depth(lane gosight.Lane) (values, bytes int64) {
