@@ -63,37 +63,35 @@ func isFileEnding(s string) bool {
 	return false
 }
 
-// cardAt looks whether the digits that end at or just after text[last], single spaces and hyphens between them
-// allowed, are a payment card's number. last is the 15th digit of its run.
-func cardAt(text string, last int) (start, end int, ok bool) {
-	var number [16]byte
-	start = last
-	for n := 15; ; start-- {
-		if isDigit(text[start]) {
-			n--
-			number[n] = text[start] - '0'
-			if n == 0 {
-				break
+// cardAt looks whether the digits from text[start] on, single spaces and hyphens between them allowed, are a payment
+// card's number. end is behind the digits, whether they are or not.
+func cardAt(text string, start int) (_, end int, ok bool) {
+	const longest = 16
+	var number [longest]byte
+	n := 0
+	for end = start; end < len(text); end++ {
+		c := text[end]
+		if isDigit(c) {
+			if n < longest {
+				number[n] = c - '0'
 			}
+			n++
+			continue
+		}
+		if (c != ' ' && c != '-') || end+1 == len(text) || !isDigit(text[end+1]) {
+			break
 		}
 	}
-	if start > 0 && (isDigit(text[start-1]) || text[start-1] == '.') {
-		return 0, 0, false
+	if n != longest && n != longest-1 || start > 0 && text[start-1] == '.' {
+		return start, end, false
 	}
-	end = last + 1
-	next := end
-	if next < len(text) && (text[next] == ' ' || text[next] == '-') {
-		next++
-	}
-	length := 15
-	if next < len(text) && isDigit(text[next]) {
-		number[15] = text[next] - '0'
-		length, end = 16, next+1
-	}
-	if end < len(text) && isDigit(text[end]) {
-		return 0, 0, false
-	}
-	return start, end, isIssued(number[:length]) && luhn(number[:length])
+	return start, end, isIssued(number[:n]) && luhn(number[:n])
+}
+
+// mayBeNumber tells whether the digits text[start:end] could be a JSON number, by what stands around them.
+func mayBeNumber(text string, start, end int) bool {
+	return (start == 0 || strings.IndexByte(":,[- \t\r\n", text[start-1]) >= 0) &&
+		(end == len(text) || strings.IndexByte(",]}.eE \t\r\n", text[end]) >= 0)
 }
 
 // isIssued looks at the leading digits that card schemes use, so that a long id passes for a card more rarely.

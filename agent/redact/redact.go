@@ -14,10 +14,12 @@ import (
 
 // What stands where something was taken out.
 const (
-	maskMail  = "[mail]"
-	maskCard  = "[card]"
-	maskToken = "[token]"
-	maskParam = "[cut]"
+	maskMail = "[mail]"
+	maskCard = "[card]"
+	// A card's number may stand in JSON as a number, where only a number can take its place.
+	maskNumber = "0"
+	maskToken  = "[token]"
+	maskParam  = "[cut]"
 )
 
 // Config says what is taken out.
@@ -46,55 +48,67 @@ func New(cfg Config) *Scrubber {
 	return s
 }
 
+// worthALook has the bytes at which something personal may be found; all others are skipped at memory speed.
+var worthALook = func() (table [256]bool) {
+	for _, c := range []byte("0123456789@%J") {
+		table[c] = true
+	}
+	return table
+}()
+
 // Text returns text without personal data, and how many places were masked; text itself, uncopied, where nothing
 // was found. Text may be JSON, and then stays valid JSON of the same shape.
 func (s *Scrubber) Text(text string) (string, int) {
 	var out strings.Builder
 	copied, found := 0, 0
-	mask := func(start, end int, with string) {
-		out.WriteString(text[copied:start])
-		out.WriteString(with)
-		copied = end
-		found++
-	}
-	digits := 0
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c >= '0' && c <= '9':
-			digits++
-			if digits == 15 && s.cfg.Card {
-				if start, end, ok := cardAt(text, i); ok && start >= copied {
-					mask(start, end, maskCard)
-					i, digits = end-1, 0
-				}
-			}
+	for i := 0; i < len(text); {
+		if !worthALook[text[i]] {
+			i++
 			continue
-		case c == ' ' || c == '-': // separators within a card number
-			continue
-		case c == '@' && s.cfg.Mail:
-			if start, end, ok := mailAt(text, i, i+1); ok && start >= copied {
-				mask(start, end, maskMail)
-				i = end - 1
-			}
-		case c == '%' && s.cfg.Mail && strings.HasPrefix(text[i:], "%40"):
-			if start, end, ok := mailAt(text, i, i+3); ok && start >= copied {
-				mask(start, end, maskMail)
-				i = end - 1
-			}
-		case c == 'e' && s.cfg.Token && strings.HasPrefix(text[i:], "eyJ"):
-			if end, ok := tokenAt(text, i); ok {
-				mask(i, end, maskToken)
-				i = end - 1
-			}
 		}
-		digits = 0
+		start, end, with := s.at(text, i)
+		if with != "" && start >= copied {
+			out.WriteString(text[copied:start])
+			out.WriteString(with)
+			copied = end
+			found++
+		}
+		i = end
 	}
 	if found == 0 {
 		return text, 0
 	}
 	out.WriteString(text[copied:])
 	return out.String(), found
+}
+
+// at looks at text[i], which is worth it. It returns what to mask and with what, or "" and where to look on.
+func (s *Scrubber) at(text string, i int) (start, end int, with string) {
+	switch c := text[i]; {
+	case c == '@' && s.cfg.Mail:
+		if start, end, ok := mailAt(text, i, i+1); ok {
+			return start, end, maskMail
+		}
+	case c == '%' && s.cfg.Mail && strings.HasPrefix(text[i:], "%40"):
+		if start, end, ok := mailAt(text, i, i+3); ok {
+			return start, end, maskMail
+		}
+	case c == 'J' && s.cfg.Token && i >= 2 && text[i-2:i] == "ey": // base64 of {"
+		if end, ok := tokenAt(text, i-2); ok {
+			return i - 2, end, maskToken
+		}
+	case isDigit(c):
+		start, end, ok := cardAt(text, i)
+		switch {
+		case !ok || !s.cfg.Card:
+		case mayBeNumber(text, start, end):
+			return start, end, maskNumber
+		default:
+			return start, end, maskCard
+		}
+		return i, end, ""
+	}
+	return i, i + 1, ""
 }
 
 // URL returns a URL whose telling query values are cut, and then scrubbed as text.
