@@ -1,0 +1,128 @@
+// A small agent for tests: serves pages and the built SDK, takes batches as the real one does, and remembers every
+// byte. What it decodes, it decodes by generated code.
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gunzipSync } from "node:zlib";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { EventBatchSchema, StatusSchema } from "@gosight/proto";
+
+export interface Seen {
+  id: string;
+  type: string;
+  payload: Record<string, never> & { [field: string]: unknown };
+  timestamp: number;
+  session: string;
+  user: string;
+  metadata: Record<string, string>;
+}
+
+export class TestAgent {
+  readonly events: Seen[] = [];
+  /** Everything that came, decompressed, for canaries. */
+  readonly wire: Buffer[] = [];
+  requests = 0;
+  bodyBytes = 0;
+  /** Set to refuse: the answer's status and headers. */
+  refuse: { status: number; headers?: Record<string, string> } | undefined;
+  readonly pages = new Map<string, string | ((request: IncomingMessage, response: ServerResponse) => void)>();
+  #waiting = new Set<() => void>();
+  #server = createServer((request, response) => void this.#serve(request, response));
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  reset(): void {
+    this.events.length = this.wire.length = 0;
+    this.requests = this.bodyBytes = 0;
+    this.refuse = undefined;
+    this.pages.clear();
+  }
+
+  /** Events once each, however often they came. */
+  of(type: string): Seen[] {
+    const seen = new Map(
+      this.events.filter((event) => event.type === type).map((event) => [event.id, event]),
+    );
+    return [...seen.values()].sort((a, b) => a.timestamp - b.timestamp);
+  }
+
+  saw(text: string): boolean {
+    return this.wire.some((bytes) => bytes.includes(text));
+  }
+
+  /** Resolves as soon as `met` holds; fails by its own time limit, naming what came instead. */
+  until<T>(met: () => T | undefined | false, what: string, ms = 10_000): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        const value = met();
+        if (!value) return;
+        clearTimeout(timer);
+        this.#waiting.delete(check);
+        resolve(value);
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(check);
+        const came = this.events.map((event) => event.type).join(" ");
+        reject(new Error(`no ${what} within ${ms} ms; came: ${came}`));
+      }, ms);
+      this.#waiting.add(check);
+      check();
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname, searchParams } = new URL(request.url ?? "/", this.url);
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    response.setHeader("Access-Control-Allow-Headers", "*");
+    response.setHeader("Access-Control-Expose-Headers", "Retry-After");
+    if (request.method === "OPTIONS") return void response.writeHead(204).end();
+    if (pathname === "/gosight.Ingestor/SendBatch") return this.#ingest(request, response, searchParams);
+    if (pathname.startsWith("/sdk/")) {
+      response.setHeader("Content-Type", "text/javascript");
+      return void response.end(readFileSync(new URL(`../dist/${pathname.slice(5)}`, import.meta.url)));
+    }
+    const page = this.pages.get(pathname);
+    if (typeof page === "function") return page(request, response);
+    response.setHeader("Content-Type", "text/html; charset=utf-8");
+    response.statusCode = page === undefined ? 404 : 200;
+    response.end(page ?? "");
+  }
+
+  async #ingest(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const sent = Buffer.concat(chunks);
+    this.requests++;
+    if (this.refuse) return void response.writeHead(this.refuse.status, this.refuse.headers).end("{}");
+    this.bodyBytes += sent.length;
+    const zipped = request.headers["content-encoding"] === "gzip" || query.get("compression") === "gzip";
+    const body = zipped ? gunzipSync(sent) : sent;
+    this.wire.push(body);
+    const batch = fromBinary(EventBatchSchema, body);
+    for (const event of batch.events) {
+      this.events.push({
+        id: event.eventId,
+        type: event.eventType,
+        payload: JSON.parse(event.payload),
+        timestamp: Number(event.timestamp),
+        session: event.sessionId || batch.sessionId,
+        user: event.userId || batch.userId,
+        metadata: { ...batch.metadata, ...event.metadata },
+      });
+    }
+    response.setHeader("Content-Type", "application/proto");
+    response.end(toBinary(StatusSchema, create(StatusSchema, { accepted: BigInt(batch.events.length) })));
+    for (const check of this.#waiting) check();
+  }
+}

@@ -1,0 +1,126 @@
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { TestAgent } from "./agent.ts";
+import { html, launch, tag } from "./browser.ts";
+
+const agent = new TestAgent();
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+
+beforeAll(async () => {
+  await agent.listen();
+  browser = await launch();
+});
+afterAll(async () => {
+  await browser?.close();
+  agent.close();
+});
+beforeEach(async () => {
+  agent.reset();
+  context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
+  page = await context.newPage();
+});
+afterEach(() => context.close());
+
+const open = async (body: string, path = "/") => {
+  agent.pages.set(path.split("?")[0] as string, html(body, tag(agent.url)));
+  await page.goto(agent.url + path);
+  await agent.until(() => agent.of("page_load").length > 0, "page_load");
+};
+
+test("a visit gives every type of event, with the fields of the contract", async () => {
+  await open(
+    `<h1>Shop</h1><button id="buy">Buy <b>now</b></button>
+     <input id="name" name="name"><div style="height:3000px"></div>
+     <script>document.getElementById("buy").addEventListener("click", () => document.getElementById("buy").append("!"));</script>`,
+    "/shop?secret=canary-query&utm_source=mail",
+  );
+  const load = agent.of("page_load")[0];
+  expect(load?.payload).toMatchObject({
+    url: `${agent.url}/shop?secret&utm_source=mail`,
+    title: "Test page",
+    referrer: "",
+  });
+  expect(load?.metadata).toMatchObject({
+    sdk: "web",
+    language: "en-US",
+    url: `${agent.url}/shop?secret&utm_source=mail`,
+  });
+  expect(load?.metadata.page_id).toMatch(/^[0-9a-z]{8}$/);
+
+  await agent.until(() => agent.of("full_snapshot").length === 2, "two full_snapshots");
+  expect(agent.of("full_snapshot").map((event) => event.payload.type)).toEqual([4, 2]);
+
+  await page.click("#buy b");
+  const click = await agent.until(() => agent.of("click")[0], "click");
+  expect(click.payload).toMatchObject({
+    selector: "button#buy",
+    tag: "button",
+    role: "button",
+    text: "Buy now",
+    button: 0,
+    interactive: true,
+    vw: 1000,
+    vh: 700,
+  });
+  expect(click.payload.x).toBeGreaterThan(0);
+  await page.dblclick("h1");
+  await page.click("h1", { button: "right" });
+  await page.fill("#name", "canary-name");
+  await page.mouse.wheel(0, 1500);
+  await page.evaluate(() => {
+    (
+      window as never as {
+        gosight: { track(n: string, p: object): void; identify(u: string, t: object): void };
+      }
+    ).gosight.track("paid", { n: 3 });
+    (window as never as { gosight: { identify(u: string, t: object): void } }).gosight.identify("u-1", {
+      plan: "pro",
+    });
+    history.pushState({}, "", "/shop/cart");
+    history.replaceState({}, "", "/shop/cart?tab=2");
+    location.hash = "top";
+    setTimeout(() => {
+      throw new Error("boom");
+    });
+    void Promise.reject(new TypeError("later"));
+    console.warn("careful", { secret: 1 });
+    void fetch("/missing?token=canary-token");
+  });
+  await agent.until(() => agent.of("network").length, "network");
+  await page.goBack();
+  await agent.until(() => agent.of("navigate").length === 4, "four navigates");
+  expect(agent.of("navigate").map((event) => event.payload.kind)).toEqual(["push", "replace", "hash", "pop"]);
+  expect(agent.of("dblclick")).toHaveLength(1);
+  expect(agent.of("contextmenu")[0]?.payload).toMatchObject({
+    tag: "h1",
+    button: 2,
+    interactive: false,
+    text: "Shop",
+  });
+  expect(agent.of("custom")[0]?.payload).toEqual({ name: "paid", props: { n: 3 } });
+  expect(agent.of("identify")[0]).toMatchObject({ user: "u-1", payload: { traits: { plan: "pro" } } });
+  expect(agent.of("error").map((event) => event.payload.message)).toEqual(
+    expect.arrayContaining(["Uncaught Error: boom", "TypeError: later"]),
+  );
+  expect(agent.of("network")[0]?.payload).toMatchObject({
+    method: "GET",
+    status: 404,
+    url: `${agent.url}/missing?token`,
+  });
+  const input = await agent.until(() => agent.of("input")[0], "input");
+  expect(input.payload).toEqual({ selector: "input#name", tag: "input", type: "text", length: 11 });
+  const scroll = await agent.until(() => agent.of("scroll").at(-1), "scroll");
+  expect(scroll.payload.y).toBeGreaterThan(1000);
+  expect(agent.of("console")[0]?.payload).toEqual({ level: "warn", message: "careful [object Object]" });
+  await agent.until(() => agent.of("pointer").length, "pointer");
+  await agent.until(() => agent.of("mutation").length, "mutation");
+  await page.goto("about:blank");
+  const exit = await agent.until(() => agent.of("page_exit")[0], "page_exit");
+  expect(exit.payload.dwell_ms).toBeGreaterThan(500);
+  await agent.until(() => agent.of("web_vital").length >= 3, "web vitals");
+  expect(new Set(agent.events.map((event) => event.session)).size).toBe(1);
+  for (const canary of ["canary-query", "canary-name", "canary-token"])
+    expect(agent.saw(canary), canary).toBe(false);
+});

@@ -1,0 +1,221 @@
+// Takes parcels to the agent until it says they are on disk. The same bytes and event ids on every try: an agent
+// that took a parcel and could not say so counts nothing twice.
+import { Backlog, stash, stashed, unstash } from "./backlog.ts";
+import type { Parcel } from "./batches.ts";
+import { quietly } from "./scope.ts";
+import { concat, decodeStatus, encodeSentAt } from "./wire.ts";
+
+const PATH = "/gosight.Ingestor/SendBatch";
+/** What browsers allow all keepalive requests of a page together, less some for headers. */
+const KEEPALIVE_BYTES = 60_000;
+const TIMEOUT_MS = 30_000;
+const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
+/** Below this, compression takes more than it gives. */
+const SMALL_BYTES = 200;
+const HELD_BYTES = 4 << 20;
+
+/** `never`: these bytes will not be taken; `closed`: nothing of ours will, the key is not known. */
+export type Verdict = "stored" | "later" | "never" | "closed";
+
+/** What the agent's answer means for the parcel. Pure. */
+export function verdict(status: number): Verdict {
+  if (status >= 200 && status < 300) return "stored";
+  if (status === 401 || status === 403) return "closed";
+  // Connect: 408 canceled, 429 resource_exhausted, 5xx unavailable and the like; 0 is no answer at all.
+  return status === 0 || status === 408 || status === 429 || status >= 500 ? "later" : "never";
+}
+
+/** Full jitter, doubling: a thousand tabs that lost one agent do not come back in one moment. Pure. */
+export const backoff = (failures: number, asked: number, random: number): number =>
+  asked > 0
+    ? asked * (1 + random / 4)
+    : RETRY_MS / 2 + random * Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** Math.min(failures, 10));
+
+export interface DeliverySettings {
+  key: string;
+  endpoints: string[];
+}
+
+export class Delivery {
+  /** Handed over and not known to be safe anywhere else. */
+  #held = new Map<string, Parcel>();
+  #flying = new Set<string>();
+  #heldBytes = 0;
+  #failures = 0;
+  #notBefore = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #draining = false;
+  #endpoint = 0;
+  #stopped = false;
+  readonly backlog: Backlog;
+
+  constructor(
+    private readonly settings: DeliverySettings,
+    private readonly dropped: (events: number) => void,
+  ) {
+    this.backlog = new Backlog(dropped);
+  }
+
+  /** Begins with what earlier pages could not deliver. */
+  start(): void {
+    for (const parcel of stashed()) this.send(parcel);
+    void this.#drain();
+  }
+
+  send(parcel: Parcel): void {
+    if (this.#stopped || this.#heldBytes + parcel.body.length > HELD_BYTES) {
+      this.dropped(parcel.count);
+      return;
+    }
+    this.#hold(parcel);
+    // While an agent is away, parcels go to disk first, and from there in their turn.
+    void (Date.now() < this.#notBefore ? this.#keep(parcel) : this.#try(parcel));
+  }
+
+  /** The page is going, perhaps: everything at hand leaves now, without waiting for compression or preflights. */
+  hurry(): void {
+    let room = KEEPALIVE_BYTES;
+    for (const parcel of this.#held.values()) {
+      stash(parcel);
+      if (parcel.body.length + 64 > room) continue;
+      room -= parcel.body.length + 64;
+      const body = concat([parcel.body, encodeSentAt(Date.now())]);
+      quietly(() =>
+        fetch(this.#url("&encoding=proto"), {
+          method: "POST",
+          body,
+          headers: { "Content-Type": "text/plain" },
+          keepalive: true,
+          credentials: "omit",
+        }).then(
+          (answer) => answer.ok && this.#release(parcel),
+          () => undefined,
+        ),
+      );
+    }
+  }
+
+  async stop(forget: boolean): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    if (forget) {
+      this.#held.clear();
+      await this.backlog.clear();
+    }
+  }
+
+  #url(more = ""): string {
+    const base = this.settings.endpoints[this.#endpoint % this.settings.endpoints.length];
+    return `${base}${PATH}${more && `?key=${encodeURIComponent(this.settings.key)}${more}`}`;
+  }
+
+  #hold(parcel: Parcel): void {
+    if (!this.#held.has(parcel.id)) this.#heldBytes += parcel.body.length;
+    this.#held.set(parcel.id, parcel);
+  }
+
+  #release(parcel: Parcel): void {
+    if (this.#held.delete(parcel.id)) this.#heldBytes -= parcel.body.length;
+    unstash(parcel.id);
+  }
+
+  async #keep(parcel: Parcel): Promise<void> {
+    this.#later();
+    try {
+      await this.backlog.put(parcel);
+      this.#release(parcel);
+    } catch {
+      // The disk is full: it stays in memory and is tried again with the rest.
+    }
+  }
+
+  /** One try. True when the parcel is dealt with, for good or ill. */
+  async #try(parcel: Parcel): Promise<boolean> {
+    this.#flying.add(parcel.id);
+    const { status, asked } = await this.#post(parcel.body);
+    this.#flying.delete(parcel.id);
+    const says = verdict(status);
+    if (says === "later") {
+      this.#notBefore = Date.now() + backoff(this.#failures++, asked, Math.random());
+      // The next of several agents may be well.
+      if (!asked) this.#endpoint++;
+      await this.#keep(parcel);
+      return false;
+    }
+    this.#failures = 0;
+    this.#notBefore = says === "stored" && asked ? Date.now() + asked : 0;
+    if (says !== "stored") this.dropped(parcel.count);
+    if (says === "closed") this.#stopped = true;
+    this.#release(parcel);
+    return true;
+  }
+
+  async #post(body: Uint8Array<ArrayBuffer>): Promise<{ status: number; asked: number }> {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
+    try {
+      const headers: Record<string, string> = { "Content-Type": "application/proto" };
+      if (this.settings.key) headers["X-Gosight-Key"] = this.settings.key;
+      let sent: Blob = new Blob([body, encodeSentAt(Date.now())]);
+      if (typeof CompressionStream === "function" && sent.size > SMALL_BYTES) {
+        headers["Content-Encoding"] = "gzip";
+        sent = await new Response(sent.stream().pipeThrough(new CompressionStream("gzip"))).blob();
+      }
+      const answer = await fetch(this.#url(), {
+        method: "POST",
+        body: sent,
+        headers,
+        credentials: "omit",
+        signal: abort.signal,
+      });
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      const asked = answer.ok
+        ? decodeStatus(bytes).retryMs
+        : Number(answer.headers.get("Retry-After")) * 1000;
+      return { status: answer.status, asked: asked || 0 };
+    } catch {
+      return { status: 0, asked: 0 };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #later(atLeast = 50): void {
+    if (this.#timer || this.#stopped) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.#drain();
+      },
+      Math.max(atLeast, this.#notBefore - Date.now()),
+    );
+  }
+
+  /** Sends what is kept; of the shared backlog, one tab at a time. */
+  async #drain(): Promise<void> {
+    if (this.#draining || this.#stopped) return;
+    this.#draining = true;
+    try {
+      for (const parcel of this.#held.values()) {
+        if (!this.#flying.has(parcel.id) && !(await this.#try(parcel))) return;
+      }
+      await (navigator.locks
+        ? navigator.locks.request("gosight", { ifAvailable: true }, (lock) =>
+            lock ? this.#empty() : this.#later(5_000),
+          )
+        : this.#empty());
+    } catch {
+      this.#later(5_000);
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  async #empty(): Promise<void> {
+    for (const parcel of await this.backlog.all()) {
+      if (this.#stopped || !(await this.#try(parcel))) return;
+      await this.backlog.delete(parcel.id);
+    }
+  }
+}

@@ -1,0 +1,29 @@
+// The pointer's trail, at 20 samples a second, a second to an event.
+import type { Page } from "./page.ts";
+
+const SAMPLE_MS = 50;
+const EVENT_MS = 1_000;
+
+export function pointer(page: Page): void {
+  let points: [number, number, number][] = [];
+  let start = 0;
+  let last = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (points.length) page.emit("pointer", { points }, { active: true, timestamp: start });
+    points = [];
+  };
+  page.scope.listen<PointerEvent>(document, "pointermove", (event) => {
+    const now = Date.now();
+    if (now - last < SAMPLE_MS || event.pointerType === "touch") return;
+    last = now;
+    if (!points.length) {
+      start = now;
+      timer = setTimeout(tell, EVENT_MS);
+    }
+    points.push([now - start, Math.round(event.clientX), Math.round(event.clientY)]);
+  });
+  page.onHide(tell);
+}

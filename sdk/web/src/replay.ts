@@ -1,0 +1,49 @@
+// Loads the recorder when the page has nothing better to do, and carries what it records.
+import { whenIdle } from "./chunks.ts";
+import type { Settings } from "./options.ts";
+import type { Page } from "./page.ts";
+import type { Recorder } from "./recorder.ts";
+import { quietly } from "./scope.ts";
+
+export interface ReplayLine {
+  /** Sampling is by session, and a page may see several. */
+  wanted(): boolean;
+  emit(type: string, json: string, timestamp: number): void;
+  onNewSession(fn: () => void): void;
+}
+
+export function replay(page: Page, options: Exclude<Settings["replay"], false>, line: ReplayLine): void {
+  let recorder: Recorder | undefined;
+  const load = async () => {
+    if (!line.wanted() || !page.scope.open) return;
+    const nodes = document.getElementsByTagName("*").length;
+    if (nodes > options.maxNodes) {
+      page.emit("custom", { name: "gosight_replay_refused", props: { nodes } });
+      return;
+    }
+    const { record } = await page.settings.chunks.recorder();
+    if (!page.scope.open) return;
+    recorder = record({
+      emit: (type, json, timestamp) => {
+        if (line.wanted()) line.emit(type, json, timestamp);
+      },
+      masked: page.masked,
+      blocked: page.blocked,
+      maskAllText: !!page.settings.maskAllText,
+      url: (url) => page.url(url),
+      canvas: options.canvas,
+      inlineStyles: options.inlineStyles,
+    });
+  };
+  const soon = () => whenIdle(() => void load().catch(() => undefined));
+  soon();
+  // A new session has nothing to build on: it needs a snapshot of its own.
+  line.onNewSession(() => {
+    if (recorder) recorder.snapshot();
+    else soon();
+  });
+  page.scope.listen<PageTransitionEvent>(window, "pageshow", (event) => {
+    if (event.persisted) recorder?.snapshot();
+  });
+  page.scope.add(() => quietly(() => recorder?.stop()));
+}

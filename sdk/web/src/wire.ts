@@ -1,0 +1,162 @@
+// The published contract's protobuf, written by hand to the size of what a page sends: EventBatch out, Status in.
+// Field numbers are those of proto/gosight/telemetry.proto; test/wire.test.ts holds this against generated code.
+
+const encoder = new TextEncoder();
+
+const VARINT = 0;
+const FIXED64 = 1;
+const BYTES = 2;
+
+export type Metadata = Record<string, string>;
+
+export interface WireEvent {
+  type: string;
+  /** JSON. */
+  payload: string;
+  /** Unix milliseconds. */
+  timestamp: number;
+  id: string;
+  /** Only what differs from the batch. */
+  metadata?: Metadata;
+}
+
+/** What the events of a batch share. */
+export interface BatchHeader {
+  sessionId: string;
+  userId: string;
+  metadata: Metadata;
+}
+
+export interface Status {
+  accepted: number;
+  rejected: number;
+  /** How long the agent asks to wait before the next batch; 0 if it does not. */
+  retryMs: number;
+}
+
+class Writer {
+  #parts: Uint8Array[] = [];
+  #size = 0;
+
+  #push(part: Uint8Array): void {
+    this.#parts.push(part);
+    this.#size += part.length;
+  }
+
+  #varint(value: number): void {
+    const out: number[] = [];
+    // Divisions, not shifts: timestamps need more than 32 bits.
+    for (; value > 127; value = Math.floor(value / 128)) out.push((value % 128) | 128);
+    out.push(value);
+    this.#push(Uint8Array.from(out));
+  }
+
+  int(field: number, value: number): this {
+    if (value) {
+      this.#varint(field * 8 + VARINT);
+      this.#varint(value);
+    }
+    return this;
+  }
+
+  bytes(field: number, value: Uint8Array): this {
+    this.#varint(field * 8 + BYTES);
+    this.#varint(value.length);
+    this.#push(value);
+    return this;
+  }
+
+  string(field: number, value: string): this {
+    return value ? this.bytes(field, encoder.encode(value)) : this;
+  }
+
+  metadata(field: number, map: Metadata | undefined): this {
+    for (const key in map) {
+      this.bytes(
+        field,
+        new Writer()
+          .string(1, key)
+          .string(2, map[key] ?? "")
+          .done(),
+      );
+    }
+    return this;
+  }
+
+  done(): Uint8Array<ArrayBuffer> {
+    return concat(this.#parts, this.#size);
+  }
+}
+
+export function concat(parts: Uint8Array[], size = parts.reduce((n, p) => n + p.length, 0)) {
+  const out = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** One event as a field of the batch: pieces made by this and by `encodeHeader` are joined to make an EventBatch. */
+export function encodeEvent(event: WireEvent): Uint8Array<ArrayBuffer> {
+  const body = new Writer()
+    .string(3, event.type)
+    .string(4, event.payload)
+    .int(5, event.timestamp)
+    .metadata(6, event.metadata)
+    .string(7, event.id);
+  return new Writer().bytes(4, body.done()).done();
+}
+
+export function encodeHeader(header: BatchHeader): Uint8Array<ArrayBuffer> {
+  return new Writer()
+    .string(1, header.sessionId)
+    .string(2, header.userId)
+    .metadata(3, header.metadata)
+    .done();
+}
+
+/** The batch's time of sending. It stands last and apart, since a batch that is sent again has a new one. */
+export function encodeSentAt(now: number): Uint8Array<ArrayBuffer> {
+  return new Writer().int(5, now).done();
+}
+
+/** Reads an agent's answer; unknown fields are skipped. Throws RangeError on bytes that end too early. */
+export function decodeStatus(bytes: Uint8Array): Status {
+  const status: Status = { accepted: 0, rejected: 0, retryMs: 0 };
+  eachField(bytes, (field, value) => {
+    if (field === 1) status.accepted = Number(value);
+    else if (field === 2) status.rejected = Number(value);
+    else if (field === 4 && value instanceof Uint8Array) {
+      eachField(value, (part, n) => {
+        status.retryMs += part === 1 ? Number(n) * 1000 : part === 2 ? Math.ceil(Number(n) / 1e6) : 0;
+      });
+    }
+  });
+  return status;
+}
+
+function eachField(bytes: Uint8Array, visit: (field: number, value: number | Uint8Array) => void): void {
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = bytes[at++];
+      if (byte === undefined) throw new RangeError("truncated");
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  const take = (length: number) => {
+    if (at + length > bytes.length) throw new RangeError("truncated");
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const wire = tag & 7;
+    if (wire === VARINT) visit(tag >>> 3, varint());
+    else visit(tag >>> 3, take(wire === BYTES ? varint() : wire === FIXED64 ? 8 : 4));
+  }
+}
