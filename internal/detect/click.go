@@ -1,0 +1,176 @@
+package detect
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/tidwall/gjson"
+)
+
+// readClick fills e from a click's payload. Besides the fields of the published table it understands what some
+// clients add: href, target, download, disabled, type (of an input), aria_label, ignore ("rage", "dead" or
+// both) and the modifier keys.
+func (e *evidence) readClick(payload string) bool {
+	var tag, role, href, target, label, inputType string
+	var hasHref, disabled, download, modifier bool
+	places := 0
+	e.readFields(payload, func(key string, v gjson.Result) {
+		switch key {
+		case "x":
+			e.x = clamp(v.Num)
+			places++
+		case "y":
+			e.y = clamp(v.Num)
+			places++
+		case "selector":
+			e.selector = cut(v.String(), maxText)
+		case "text":
+			e.text = cut(v.String(), maxText)
+		case "tag":
+			tag = strings.ToLower(v.String())
+		case "role":
+			role = strings.ToLower(v.String())
+		case "button":
+			if v.Num != 0 {
+				e.marks |= otherButton
+			}
+		case "interactive":
+			switch v.Type {
+			case gjson.True:
+				e.marks |= active
+			case gjson.False:
+				e.marks |= inert
+			}
+		case "href":
+			href, hasHref = v.String(), true
+		case "target":
+			target = v.String()
+		case "type":
+			inputType = strings.ToLower(v.String())
+		case "aria_label":
+			label = v.String()
+		case "download":
+			download = v.Type != gjson.False && v.Type != gjson.Null
+		case "disabled":
+			disabled = v.Bool()
+		case "ctrl", "meta", "shift", "alt":
+			modifier = modifier || v.Bool()
+		case "modifiers":
+			modifier = modifier || v.Num != 0 || len(v.Str) > 0 || len(v.Array()) > 0
+		case "ignore":
+			if strings.Contains(v.String(), "rage") {
+				e.marks |= noRage
+			}
+			if strings.Contains(v.String(), "dead") {
+				e.marks |= noDead
+			}
+		}
+	})
+	if places < 2 {
+		return false
+	}
+	if e.marks&(active|inert) == 0 && (tag != "" || role != "" || hasHref) {
+		if takesClicks(tag, role, href, hasHref) {
+			e.marks |= active
+		} else {
+			e.marks |= inert
+		}
+	}
+	if isTextField(tag, role, inputType, e.selector) {
+		e.marks |= textField
+	}
+	if role == "spinbutton" || inputType == "number" || isStepper(e.text) || isStepper(label) {
+		e.marks |= stepper
+	}
+	if hidesAnswer(tag) {
+		e.marks |= noDead
+	}
+	if download || disabled || modifier || target == "_blank" || isInput(tag, role) ||
+		strings.HasPrefix(href, "mailto:") || strings.HasPrefix(href, "tel:") {
+		e.marks |= leaves
+	}
+	return true
+}
+
+// takesClicks judges an element by what HTML says of it, where the client did not.
+func takesClicks(tag, role, href string, hasHref bool) bool {
+	switch role {
+	case "button", "link", "checkbox", "radio", "switch", "tab", "menuitem", "menuitemcheckbox", "menuitemradio",
+		"option", "slider", "spinbutton", "textbox", "searchbox", "combobox", "listbox", "treeitem", "gridcell":
+		return true
+	}
+	switch tag {
+	case "a", "area":
+		return !hasHref || href != ""
+	case "button", "input", "select", "textarea", "option", "summary", "label", "video", "audio", "iframe",
+		"embed", "object":
+		return true
+	}
+	return hasHref && href != ""
+}
+
+// hidesAnswer: what these elements do on a click is seen elsewhere or not at all.
+func hidesAnswer(tag string) bool {
+	switch tag {
+	case "label", "option", "video", "audio", "iframe", "embed", "object":
+		return true
+	}
+	return false
+}
+
+func isInput(tag, role string) bool {
+	switch tag {
+	case "input", "textarea", "select", "option":
+		return true
+	}
+	return role == "textbox" || role == "searchbox" || role == "combobox" || role == "slider" || role == "spinbutton"
+}
+
+// isTextField: an input whose type is not known is taken for one, unless its role or selector tells.
+func isTextField(tag, role, inputType, selector string) bool {
+	switch role {
+	case "textbox", "searchbox", "combobox":
+		return true
+	case "button", "checkbox", "radio", "switch", "slider", "link", "option", "tab", "menuitem":
+		return false
+	}
+	if tag != "input" {
+		return tag == "textarea"
+	}
+	switch inputType {
+	case "button", "submit", "reset", "image", "checkbox", "radio", "range", "color", "file":
+		return false
+	case "":
+		for _, kind := range [...]string{"button", "submit", "reset", "image", "checkbox", "radio", "range", "color", "file"} {
+			if strings.Contains(selector, "type="+kind) || strings.Contains(selector, `type="`+kind) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// isStepper knows by its text or aria-label what is made to be clicked again and again: steppers, pagers,
+// carousels. Words may stand with signs and a noun: "Next ›", "Next slide", "Increase quantity".
+func isStepper(text string) bool {
+	text = strings.TrimSpace(text)
+	if text == "" || len(text) > 48 {
+		return false
+	}
+	if strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(stepSigns, r) && !unicode.IsSpace(r) }) < 0 {
+		return true
+	}
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return unicode.IsSpace(r) || strings.ContainsRune(stepSigns, r)
+	})
+	if len(words) == 0 || len(words) > 3 {
+		return false
+	}
+	switch words[0] {
+	case "next", "previous", "prev", "increase", "decrease", "increment", "decrement", "plus", "minus":
+		return true
+	}
+	return false
+}
+
+const stepSigns = "+-−–＋－‹›«»<>←→↑↓⟨⟩❮❯▲▼◀▶◄►△▽⌃⌄⏪⏩"

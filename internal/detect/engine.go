@@ -1,0 +1,209 @@
+// Package detect finds what frustrates people in the events of their visits: rage clicks, dead clicks, thrashed
+// cursors and more. It is pure: events and the time go in, signals come out. The agent runs it over what it
+// sees, the aggregator over the merged stream, and DESIGN.md beside this file says why both agree in the end.
+package detect
+
+import (
+	"container/heap"
+	"strings"
+
+	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Engine runs every detector over many sessions. It is not safe for concurrent use: run one for each shard of
+// sessions.
+type Engine struct {
+	cfg      Config
+	rules    map[string]*Rules // of projects that override some
+	shared   *Rules
+	sessions *simplelru.LRU[sessionKey, *session]
+	queue    wakeQueue
+	warm     int64
+	stats    Stats
+	scratch  evidence
+	page     page
+}
+
+type sessionKey struct{ project, id string }
+
+// Stats counts what the engine did not use, since it was made.
+type Stats struct {
+	Late      uint64 // events older than the lateness allows
+	Malformed uint64 // events whose payload lacks what their type needs
+	Repeated  uint64 // events seen before
+	Evicted   uint64 // sessions concluded early because there were too many
+	Sessions  int    // followed now
+}
+
+// New makes an engine. It panics where cfg.Validate fails.
+func New(cfg Config) *Engine {
+	sessions, err := simplelru.NewLRU[sessionKey, *session](cfg.MaxSessions, nil)
+	if err != nil {
+		panic("detect: " + err.Error())
+	}
+	e := &Engine{sessions: sessions, warm: early}
+	if err := e.SetConfig(cfg); err != nil {
+		panic("detect: " + err.Error())
+	}
+	return e
+}
+
+// SetConfig changes the rules from the next event on; sessions keep what they have seen. MaxSessions too takes
+// effect at once. Where cfg is not valid nothing changes.
+func (e *Engine) SetConfig(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	e.cfg = cfg
+	e.shared = &e.cfg.Rules
+	e.rules = make(map[string]*Rules, len(cfg.Projects))
+	for project, override := range cfg.Projects {
+		rules, _ := cfg.Rules.apply(override) // validated
+		e.rules[project] = &rules
+	}
+	for _, s := range e.sessions.Values() {
+		s.rules = e.rulesOf(s.project)
+	}
+	return nil
+}
+
+func (e *Engine) rulesOf(project string) *Rules {
+	if rules := e.rules[project]; rules != nil {
+		return rules
+	}
+	return e.shared
+}
+
+// Stats returns the counts so far.
+func (e *Engine) Stats() Stats {
+	e.stats.Sessions = e.sessions.Len()
+	return e.stats
+}
+
+// Warm silences signals that begin before a time, Unix ms, while their events are followed all the same. An
+// aggregator that reads again from some point of the log has not seen what came before: signals that begin
+// within a minute after that point were said by its predecessor, which knew more.
+func (e *Engine) Warm(until int64) { e.warm = until }
+
+// Observe takes an event of a session; now is the host's time, Unix ms. It returns what is new, revised or
+// retracted, mostly nothing.
+func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Signal {
+	typ := typeOf(ev.Type)
+	if typ == irrelevant {
+		return nil
+	}
+	var out []Signal
+	s, known := e.sessions.Get(sessionKey{project, sessionID})
+	if known && ev.TS < s.floor {
+		e.stats.Late++
+		return nil
+	}
+	if !e.scratch.read(typ, ev) {
+		e.stats.Malformed++
+		return nil
+	}
+	e.page = page{cut(ev.URL, maxURL), cut(ev.PageID, maxID)}
+	e.scratch.page = &e.page
+	if !known {
+		s, out = e.open(project, sessionID, now)
+	}
+	if !s.observe(&e.scratch, e.cfg.LatenessMS, now) {
+		e.stats.Repeated++
+		return out
+	}
+	out = e.say(s, now, out)
+	e.schedule(s)
+	return out
+}
+
+// Adopt tells the engine what another pass said of a session: the edge's signals of a batch, after the batch's
+// events were observed, or after a restart what the store holds. Where this engine has the signal's first event
+// and does not find the signal too, it takes it back.
+func (e *Engine) Adopt(project, sessionID string, sig *gosight.Signal, now int64) []Signal {
+	s, known := e.sessions.Get(sessionKey{project, sessionID})
+	var out []Signal
+	if !known {
+		s, out = e.open(project, sessionID, now)
+	}
+	s.hear(sig, now+e.cfg.AdoptMS)
+	e.schedule(s)
+	return out
+}
+
+// Advance lets host time pass: bursts end, clicks that nothing answered fall due, idle sessions are concluded.
+// Call it a few times a second; it costs nothing for sessions where nothing is due.
+func (e *Engine) Advance(now int64) []Signal {
+	var out []Signal
+	for len(e.queue) > 0 && e.queue[0].wake <= now {
+		s := e.queue[0]
+		for i, t := range s.tracks {
+			if t != nil {
+				s.tick(i, now)
+			}
+		}
+		if now-s.lastAt >= e.cfg.IdleMS {
+			e.sessions.Remove(sessionKey{s.project, s.id})
+			out = e.conclude(s, now, out)
+			continue
+		}
+		out = e.say(s, now, out)
+		s.wake = max(s.due(e.cfg.IdleMS), now+1)
+		heap.Fix(&e.queue, s.place)
+	}
+	return out
+}
+
+func (e *Engine) open(project, sessionID string, now int64) (s *session, out []Signal) {
+	for e.sessions.Len() >= e.cfg.MaxSessions {
+		_, oldest, _ := e.sessions.RemoveOldest()
+		out = e.conclude(oldest, now, out)
+		e.stats.Evicted++
+	}
+	key := sessionKey{strings.Clone(project), strings.Clone(sessionID)}
+	s = newSession(key.project, key.id, e.rulesOf(project))
+	s.lastAt = now
+	s.wake = now + e.cfg.IdleMS
+	e.sessions.Add(key, s)
+	heap.Push(&e.queue, s)
+	return s, out
+}
+
+func (e *Engine) conclude(s *session, now int64, out []Signal) []Signal {
+	heap.Remove(&e.queue, s.place)
+	s.conclude()
+	for _, c := range s.claims {
+		if c.judge != 0 {
+			c.judge = now
+		}
+	}
+	return e.say(s, now, out)
+}
+
+// schedule lets the session wake earlier; that it need not wake so early is found out when it does.
+func (e *Engine) schedule(s *session) {
+	if due := s.due(e.cfg.IdleMS); due < s.wake {
+		s.wake = due
+		heap.Fix(&e.queue, s.place)
+	}
+}
+
+// wakeQueue has the session first that must be looked at next.
+type wakeQueue []*session
+
+func (q wakeQueue) Len() int           { return len(q) }
+func (q wakeQueue) Less(i, j int) bool { return q[i].wake < q[j].wake }
+func (q wakeQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].place, q[j].place = i, j
+}
+func (q *wakeQueue) Push(s any) {
+	s.(*session).place = len(*q)
+	*q = append(*q, s.(*session))
+}
+func (q *wakeQueue) Pop() any {
+	s := (*q)[len(*q)-1]
+	(*q)[len(*q)-1] = nil
+	*q = (*q)[:len(*q)-1]
+	return s
+}

@@ -1,0 +1,241 @@
+package detect
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/tidwall/gjson"
+)
+
+// Longest strings that are kept of a payload, bytes; SDKs cut at 64 characters.
+const (
+	maxText = 256
+	maxURL  = 2048
+)
+
+// read fills e from an event; e.points is used again. It reports false where the payload lacks what the type
+// needs.
+func (e *evidence) read(typ evidenceType, ev *Event) bool {
+	points := e.points[:0]
+	*e = evidence{ts: ev.TS, typ: typ, sum: xxhash.Sum64String(ev.ID), id: cut(ev.ID, maxID), points: points}
+	switch typ {
+	case click:
+		return e.readClick(ev.Payload)
+	case pointer:
+		return e.readPointer(ev.Payload)
+	case scroll:
+		return e.readScroll(ev.Payload)
+	case outcome:
+		return e.readOutcome(ev.Payload)
+	case navigate:
+		e.readFields(ev.Payload, func(key string, v gjson.Result) {
+			switch key {
+			case "from":
+				e.from = cut(v.String(), maxURL)
+			case "to":
+				e.ref = cut(v.String(), maxURL)
+			case "kind":
+				switch v.String() {
+				case "pop":
+					e.marks |= back
+				case "replace":
+					e.marks |= replaced
+				}
+			}
+		})
+		return e.ref != ""
+	case pageLoad, pageExit:
+		e.ref = cut(gjson.Get(ev.Payload, "url").String(), maxURL)
+		if e.ref == "" {
+			e.ref = ev.URL
+		}
+		return true
+	case network:
+		e.what = xxhash.Sum64String(gjson.Get(ev.Payload, "url").Raw)
+		return true
+	}
+	return true
+}
+
+func (e *evidence) readFields(payload string, field func(key string, v gjson.Result)) {
+	gjson.Parse(payload).ForEach(func(k, v gjson.Result) bool {
+		field(k.Str, v)
+		return true
+	})
+}
+
+func (e *evidence) readScroll(payload string) bool {
+	seen := 0
+	e.readFields(payload, func(key string, v gjson.Result) {
+		switch key {
+		case "y":
+			e.x = clamp(v.Num)
+			seen++
+		case "page_height":
+			e.y = clamp(v.Num)
+			seen++
+		}
+	})
+	return seen == 2
+}
+
+func (e *evidence) readOutcome(payload string) bool {
+	e.marks |= answered
+	e.readFields(payload, func(key string, v gjson.Result) {
+		switch key {
+		case "click_id":
+			e.ref = cut(v.String(), maxID)
+		case "kind":
+			switch v.String() {
+			case "none":
+				e.marks &^= answered
+			case "selection":
+				e.marks |= selected
+			}
+		case "after_ms":
+			e.x = clamp(v.Num)
+		}
+	})
+	return e.ref != ""
+}
+
+// readPointer packs the points: for each the time since the last, and the way in x and y, as varints. Points
+// between which the cursor only went on in the same directions are left out: no detector misses them.
+func (e *evidence) readPointer(payload string) bool {
+	raw := gjson.Get(payload, "points").Raw
+	if held := gjson.Get(payload, "buttons"); held.Num != 0 {
+		e.marks |= pressed
+	}
+	var last, kept point // last: read but perhaps not kept
+	var pending bool
+	n := 0
+	emit := func(p point) {
+		e.points = appendPoint(e.points, kept, p)
+		kept = p
+	}
+	for p, rest, ok := nextPoint(raw); ok && n < maxPoints; p, rest, ok = nextPoint(rest) {
+		switch {
+		case n == 0:
+			emit(p)
+		case p.t < last.t:
+			continue
+		case pending && !sameWay(kept, last, p):
+			emit(last)
+		}
+		pending = n > 0
+		last = p
+		n++
+	}
+	if pending {
+		emit(last)
+	}
+	return n > 0
+}
+
+// point is a place of the cursor, CSS pixels, and when, ms since the event's timestamp.
+type point struct {
+	t    int64
+	x, y int32
+}
+
+// sameWay says whether from b to c the cursor went on as from a to b, on both axes.
+func sameWay(a, b, c point) bool {
+	return sign(b.x-a.x) == sign(c.x-b.x) && sign(b.y-a.y) == sign(c.y-b.y)
+}
+
+func sign(v int32) int {
+	switch {
+	case v > 0:
+		return 1
+	case v < 0:
+		return -1
+	}
+	return 0
+}
+
+func appendPoint(b []byte, last, p point) []byte {
+	b = binary.AppendUvarint(b, uint64(p.t-last.t))
+	b = binary.AppendVarint(b, int64(p.x-last.x))
+	return binary.AppendVarint(b, int64(p.y-last.y))
+}
+
+// unpackPoint reads the point after last; ok is false at the end.
+func unpackPoint(b []byte, last point) (p point, rest []byte, ok bool) {
+	if len(b) == 0 {
+		return last, nil, false
+	}
+	t, n := binary.Uvarint(b)
+	b = b[n:]
+	x, n := binary.Varint(b)
+	b = b[n:]
+	y, n := binary.Varint(b)
+	return point{last.t + int64(t), last.x + int32(x), last.y + int32(y)}, b[n:], true
+}
+
+// nextPoint reads one [ms, x, y] of a JSON array of them; fractions are cut off. It is by hand because it
+// takes most of the time that detection costs.
+func nextPoint(s string) (p point, rest string, ok bool) {
+	var v [3]int64
+	i := 0
+	for i < len(s) && (s[i] == '[' || s[i] == ',' || s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
+		i++
+	}
+	for n := range v {
+		negative := i < len(s) && s[i] == '-'
+		if negative {
+			i++
+		}
+		digits := i
+		var num int64
+		for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+			if num < 1<<31 {
+				num = num*10 + int64(s[i]-'0')
+			}
+		}
+		if i == digits {
+			return p, "", false
+		}
+		if negative {
+			num = -num
+		}
+		v[n] = num
+		for i < len(s) && s[i] != ',' && s[i] != ']' { // a fraction, spaces
+			i++
+		}
+		if i == len(s) || (s[i] == ']') != (n == 2) {
+			return p, "", false
+		}
+		i++
+		for i < len(s) && s[i] == ' ' {
+			i++
+		}
+	}
+	if v[0] < 0 || v[0] > 60_000 {
+		return p, "", false
+	}
+	return point{v[0], int32(clamp(float64(v[1]))), int32(clamp(float64(v[2])))}, s[i:], true
+}
+
+// clamp keeps coordinates within what a page can have, so that sums of them stay exact.
+func clamp(v float64) float32 {
+	const most = 1 << 22
+	switch {
+	case math.IsNaN(v):
+		return 0
+	case v > most:
+		return most
+	case v < -most:
+		return -most
+	}
+	return float32(v)
+}
+
+// cut shortens a string at a character's boundary.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
+}

@@ -1,0 +1,260 @@
+package detect
+
+import (
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/gosight/gosight/proto/gen/gosight"
+)
+
+// session follows one visit. For each detector it runs two copies over the same evidence: the settled one is
+// behind by the lateness, so that it sees evidence in its final order; the head is ahead, with all that has
+// come so far. What the head finds is said at once. Evidence that comes late only makes a new head: a copy of
+// the settled one that sees the window again. What is then found differently is said again, or taken back.
+type session struct {
+	project, id string
+	rules       *Rules
+	window      window
+	tracks      [len(detectors)]*track
+	claims      []*claim
+
+	clock   int64 // event time: the latest timestamp
+	clockAt int64 // host time when that came
+	floor   int64 // event time before which evidence is too late
+	lastAt  int64 // host time of the last evidence
+	wake    int64 // host time for which it stands in the engine's queue
+	place   int   // there
+}
+
+// track is a detector at its two places in time.
+type track struct {
+	session       *session
+	detector      int // index in detectors
+	settled, head detector
+	last          record // the last evidence that the head has seen
+	ticked        int64  // the latest timer that the head ran because host time passed
+}
+
+// claim is a finding, as the two copies of its detector have it, and what was said of it.
+type claim struct {
+	detector int
+	kind     string
+	sum      uint64 // of the first event
+	since    int64  // its timestamp
+	settled  *finding
+	current  *finding // nil: not a signal
+	said     *gosight.Signal
+	heard    *gosight.Signal // what another pass said
+	judge    int64           // host time by which it must be found here too; 0: judged, or nothing heard
+}
+
+const (
+	early = -1 << 62 // before any timestamp
+	// correctable is how long after a finding's end its detector may still change it, ms of event time, besides
+	// the time that rules set.
+	correctable = 5000
+)
+
+func newSession(project, id string, rules *Rules) *session {
+	return &session{project: project, id: id, rules: rules, clock: early, floor: early}
+}
+
+// observe takes evidence that is not too late. It reports false where the session has it already.
+func (s *session) observe(e *evidence, latenessMS, now int64) bool {
+	r, fresh, moved := s.window.insert(e)
+	if !fresh && !moved {
+		return false
+	}
+	s.lastAt = now
+	if r.ts > s.clock {
+		s.clock, s.clockAt = r.ts, now
+	}
+	var again [len(detectors)]bool
+	for i := range detectors {
+		if !detectors[i].wants.has(r.typ) {
+			continue
+		}
+		t := s.tracks[i]
+		if t == nil {
+			t = &track{session: s, detector: i, head: detectors[i].make(), last: record{ts: early}, ticked: early}
+			s.tracks[i] = t
+		}
+		if moved || e.before(t.last.ts, t.last.typ, t.last.sum) || r.ts <= t.ticked {
+			again[i] = true
+			continue
+		}
+		step(s.rules, t.head, s.window.read(r), (*ahead)(t))
+		t.last = r
+	}
+	s.floor = max(s.floor, s.clock-latenessMS)
+	if len(s.window.buf) > maxWindow || len(s.window.rich) > maxRich {
+		s.floor = max(s.floor, s.window.middle()+1)
+	}
+	s.settle()
+	for i, replay := range again {
+		if replay {
+			s.replay(i, now)
+		}
+	}
+	return true
+}
+
+// step lets a detector see evidence, after the timers that are due before it.
+func step(r *Rules, d detector, e *evidence, out findings) {
+	if d.due(r) < e.ts {
+		d.tick(r, e.ts, out)
+	}
+	d.step(r, e, out)
+}
+
+// settle moves what can no longer be preceded by anything from the window into the settled detectors.
+func (s *session) settle() {
+	s.window.fold(s.floor, func(e *evidence) {
+		for i := range detectors {
+			if !detectors[i].wants.has(e.typ) {
+				continue
+			}
+			t := s.tracks[i]
+			if t.settled == nil {
+				t.settled = detectors[i].make()
+			}
+			step(s.rules, t.settled, e, (*behind)(t))
+		}
+	})
+	if len(s.claims) > 0 {
+		old := s.floor - correctable - s.rules.Dead.OutcomeMS
+		s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool { return c.judge == 0 && c.until() < old })
+	}
+}
+
+// replay makes a new head.
+func (s *session) replay(i int, now int64) {
+	t := s.tracks[i]
+	if t.settled == nil {
+		t.head = detectors[i].make()
+	} else {
+		t.head = t.settled.copy()
+	}
+	t.ticked = early
+	for _, c := range s.claims {
+		if c.detector == i {
+			c.current = c.settled
+		}
+	}
+	s.window.each(detectors[i].wants, func(e *evidence) {
+		step(s.rules, t.head, e, (*ahead)(t))
+		t.last = record{ts: e.ts, typ: e.typ, sum: e.sum}
+	})
+	s.tick(i, now)
+}
+
+// tick runs the timers of a head that host time has reached: event time is taken to go on from the latest
+// timestamp.
+func (s *session) tick(i int, now int64) {
+	t := s.tracks[i]
+	reached := s.clock + max(0, now-s.clockAt)
+	for due := t.head.due(s.rules); due < reached; due = t.head.due(s.rules) {
+		t.head.tick(s.rules, due+1, (*ahead)(t))
+		t.ticked = due
+	}
+}
+
+// conclude runs every timer that is left: nothing more is expected.
+func (s *session) conclude() {
+	for _, t := range s.tracks {
+		if t != nil {
+			t.head.tick(s.rules, never, (*ahead)(t))
+		}
+	}
+}
+
+// due is the host time at which the session must be looked at again.
+func (s *session) due(idleMS int64) int64 {
+	at := s.lastAt + idleMS
+	for _, t := range s.tracks {
+		if t == nil {
+			continue
+		}
+		if due := t.head.due(s.rules); due != never {
+			at = min(at, s.clockAt+due+1-s.clock)
+		}
+	}
+	for _, c := range s.claims {
+		if c.judge != 0 {
+			at = min(at, c.judge)
+		}
+	}
+	return at
+}
+
+// hear takes note of what another pass said.
+func (s *session) hear(sig *gosight.Signal, judge int64) {
+	sum := xxhash.Sum64String(sig.FirstEventId)
+	c := s.claim(sig.Kind, sum)
+	if c == nil {
+		if sig.Retracted {
+			return
+		}
+		c = &claim{detector: -1, kind: sig.Kind, sum: sum, since: sig.Timestamp}
+		s.claims = append(s.claims, c)
+	}
+	c.heard = sig
+	if c.current == nil && c.said == nil {
+		c.judge = judge
+	}
+}
+
+func (s *session) claim(kind string, sum uint64) *claim {
+	for _, c := range s.claims {
+		if c.kind == kind && c.sum == sum {
+			return c
+		}
+	}
+	return nil
+}
+
+// claimOf finds or makes the claim of a finding.
+func (s *session) claimOf(detector int, f *finding) *claim {
+	c := s.claim(f.kind, f.first.sum)
+	if c == nil {
+		c = &claim{kind: f.kind, sum: f.first.sum, since: f.first.ts}
+		s.claims = append(s.claims, c)
+	}
+	c.detector = detector
+	return c
+}
+
+func (c *claim) until() int64 {
+	if c.current != nil {
+		return c.since + c.current.durationMS
+	}
+	return c.since
+}
+
+// ahead takes what a head finds, behind what a settled detector finds.
+type (
+	ahead  track
+	behind track
+)
+
+func (a *ahead) found(f finding) { a.session.claimOf(a.detector, &f).current = &f }
+
+func (a *ahead) lost(kind string, first *evidence) {
+	if c := a.session.claim(kind, first.sum); c != nil {
+		c.current = nil
+	}
+}
+
+func (b *behind) found(f finding) {
+	c := b.session.claimOf(b.detector, &f)
+	c.settled = &f
+	if c.current == nil && c.said == nil { // forgotten meanwhile
+		c.current = &f
+	}
+}
+
+func (b *behind) lost(kind string, first *evidence) {
+	if c := b.session.claim(kind, first.sum); c != nil {
+		c.settled = nil
+	}
+}

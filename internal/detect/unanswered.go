@@ -1,0 +1,202 @@
+package detect
+
+import "slices"
+
+// unanswered finds dead_click and unresponsive_click: clicks that nothing answered, on elements that take no
+// clicks and on those that do. Repeated clicks on one place are one question, and an answer to any of them in
+// time answers it.
+//
+// A click_outcome decides at once. Without one, the deadline decides, for elements known to take no clicks,
+// from the events after the click; an outcome that comes even later still corrects that.
+type unanswered struct {
+	asked  []question
+	events [8]happening // the latest requests: what was going on before a click does not answer it
+	newest int
+	next   int64
+}
+
+type question struct {
+	first   *evidence
+	again   []*evidence // repeated clicks, at most maxAgain; count has them all
+	count   int
+	last    int64
+	said    string // the kind found
+	none    bool   // an outcome says that nothing answered
+	answer  bool   // an outcome says that something did
+	stirred bool   // without outcome: something happened after it
+	late    bool   // the deadline is over
+	ended   bool   // no repetition can follow
+}
+
+type happening struct {
+	ts   int64
+	what uint64
+}
+
+const (
+	maxAgain = 8
+	maxAsked = 64
+)
+
+func (u *unanswered) step(r *Rules, e *evidence, out findings) {
+	switch e.typ {
+	case click:
+		if e.marks&otherButton != 0 {
+			return
+		}
+		u.forget(r, e.ts)
+		u.ask(r, e, out)
+	case outcome:
+		u.hear(r, e, out)
+	case network:
+		u.stir(r, e, r.Dead.AnswerMS)
+		u.events[u.newest] = happening{e.ts, e.what}
+		u.newest = (u.newest + 1) % len(u.events)
+	case scroll:
+		u.stir(r, e, r.Dead.ScrollingMS)
+	default:
+		u.stir(r, e, r.Dead.AnswerMS)
+	}
+	u.plan(r)
+}
+
+func (u *unanswered) ask(r *Rules, e *evidence, out findings) {
+	for i := range u.asked {
+		q := &u.asked[i]
+		if e.ts-q.last <= r.Dead.RepeatMS &&
+			distance(float64(q.first.x), float64(q.first.y), float64(e.x), float64(e.y)) <= r.Dead.RepeatPX {
+			q.count++
+			q.last = e.ts
+			if len(q.again) < maxAgain {
+				q.again = append(q.again, e)
+			}
+			q.decide(r, out)
+			return
+		}
+	}
+	u.asked = append(u.asked, question{first: e, count: 1, last: e.ts})
+}
+
+func (u *unanswered) hear(r *Rules, e *evidence, out findings) {
+	for i := range u.asked {
+		q := &u.asked[i]
+		asked := q.first
+		if q.first.id != e.ref {
+			k := slices.IndexFunc(q.again, func(c *evidence) bool { return c.id == e.ref })
+			if k < 0 {
+				continue
+			}
+			asked = q.again[k]
+		}
+		if e.ts-asked.ts > r.Dead.OutcomeMS {
+			return
+		}
+		inTime := asked.ts+int64(e.x)-q.first.ts <= r.Dead.AnswerMS
+		switch {
+		case e.marks&answered != 0 && inTime:
+			q.answer = true
+		case e.marks&answered == 0 || asked == q.first:
+			q.none = true
+		}
+		q.decide(r, out)
+		return
+	}
+}
+
+// stir notes that something happened within a time after a click, unless the like of it happened before.
+func (u *unanswered) stir(r *Rules, e *evidence, within int64) {
+	for i := range u.asked {
+		q := &u.asked[i]
+		if e.ts <= q.first.ts || e.ts-q.first.ts > within {
+			continue
+		}
+		if e.typ == network && slices.ContainsFunc(u.events[:], func(h happening) bool {
+			return h.what == e.what && h.ts <= q.first.ts && h.ts >= q.first.ts-r.Dead.AmbientMS
+		}) {
+			continue
+		}
+		q.stirred = true
+	}
+}
+
+// verdict is the kind of signal that a question is by now, or "".
+func (q *question) verdict() string {
+	marks := q.first.marks
+	switch {
+	case q.answer || marks&noDead != 0:
+		return ""
+	case q.none && marks&active == 0:
+		return DeadClick
+	case q.none && marks&leaves == 0:
+		return UnresponsiveClick
+	case !q.none && q.late && marks&inert != 0 && !q.stirred:
+		return DeadClick
+	}
+	return ""
+}
+
+func (q *question) decide(r *Rules, out findings) {
+	kind := q.verdict()
+	if q.said != "" && q.said != kind {
+		out.lost(q.said, q.first)
+	}
+	q.said = kind
+	if kind == "" {
+		return
+	}
+	out.found(finding{
+		kind: kind, first: q.first, x: float64(q.first.x), y: float64(q.first.y), count: q.count,
+		durationMS: q.last - q.first.ts, final: q.ended,
+	})
+}
+
+// forget drops questions that nothing can change any more.
+func (u *unanswered) forget(r *Rules, now int64) {
+	u.asked = slices.DeleteFunc(u.asked, func(q question) bool {
+		return q.ended && q.last < now-r.Dead.OutcomeMS
+	})
+	if len(u.asked) == maxAsked {
+		u.asked = slices.Delete(u.asked, 0, 1)
+	}
+}
+
+func (u *unanswered) plan(r *Rules) {
+	u.next = never
+	for i := range u.asked {
+		q := &u.asked[i]
+		if !q.late {
+			u.next = min(u.next, q.first.ts+r.Dead.DeadlineMS)
+		}
+		if !q.ended {
+			u.next = min(u.next, q.last+r.Dead.RepeatMS)
+		}
+	}
+}
+
+func (u *unanswered) due(*Rules) int64 {
+	if len(u.asked) == 0 {
+		return never
+	}
+	return u.next
+}
+
+func (u *unanswered) tick(r *Rules, t int64, out findings) {
+	for i := range u.asked {
+		q := &u.asked[i]
+		late, ended := q.first.ts+r.Dead.DeadlineMS < t, q.last+r.Dead.RepeatMS < t
+		if late != q.late || ended != q.ended {
+			q.late, q.ended = late, ended
+			q.decide(r, out)
+		}
+	}
+	u.plan(r)
+}
+
+func (u *unanswered) copy() detector {
+	c := *u
+	c.asked = slices.Clone(u.asked)
+	for i := range c.asked {
+		c.asked[i].again = slices.Clone(c.asked[i].again)
+	}
+	return &c
+}
