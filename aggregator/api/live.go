@@ -21,6 +21,7 @@ type sessionsNews struct {
 }
 
 type replayNews struct {
+	IDs    []string          `json:"ids"`
 	Events []json.RawMessage `json:"events"`
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/gosight/gosight/aggregator/store"
 )
 
 type replayInput struct {
@@ -17,6 +19,7 @@ type replayInput struct {
 
 type replayOutput struct {
 	Body struct {
+		IDs        []string          `json:"ids" doc:"The events' ids, index by index."`
 		Events     []json.RawMessage `json:"events" doc:"rrweb events in playing order."`
 		NextCursor string            `json:"next_cursor" doc:"Empty where nothing more is stored yet."`
 		Incomplete int               `json:"incomplete" doc:"Events left out because a part of them is missing or damaged."`
@@ -31,8 +34,17 @@ func (s *Server) registerReplay(api huma.API) {
 				return nil, err
 			}
 			out := &replayOutput{}
-			out.Body.Events, out.Body.NextCursor = chunk.Events, chunk.NextCursor
-			out.Body.Incomplete = chunk.Incomplete
+			out.Body.IDs, out.Body.Events = split(chunk.Events)
+			out.Body.NextCursor, out.Body.Incomplete = chunk.NextCursor, chunk.Incomplete
 			return out, nil
 		})
+}
+
+// split is the wire shape of replay events: ids beside payloads, which go out as rrweb wrote them.
+func split(events []store.ReplayEvent) ([]string, []json.RawMessage) {
+	ids, payloads := make([]string, len(events)), make([]json.RawMessage, len(events))
+	for i, ev := range events {
+		ids[i], payloads[i] = ev.EventID, ev.Payload
+	}
+	return ids, payloads
 }

@@ -166,6 +166,65 @@ func (s *seeder) visit(id string, end time.Time, recorded bool) {
 	}
 }
 
+// live adds a step of a visit that happens now: "begin" with the picture, "rage" with a signal.
+func (s *seeder) live(ctx context.Context, st *store.Store, id, step string) {
+	now := time.Now().UnixMilli()
+	url, page := shop+"/", id+"-p1"
+	row := func(event, kind string, ts int64, payload string) {
+		s.events.Append(&store.EventRow{Project: "default", SessionID: id, EventID: id + event, EventType: kind, TS: ts,
+			ReceivedAt: now, URL: url, PageID: page, Country: "VN", City: "Hanoi", Browser: "Chrome", OS: "Linux",
+			Device: "desktop", Payload: payload})
+	}
+	frame := func(from, to int) {
+		for i, raw := range s.fixture.Events[from:to] {
+			event := map[string]any{}
+			if err := json.Unmarshal(raw, &event); err != nil {
+				s.t.Error(err)
+				return
+			}
+			offset := int64(event["timestamp"].(float64)) - s.offset(from)
+			event["timestamp"] = now + offset
+			data, err := json.Marshal(event)
+			if err != nil {
+				s.t.Error(err)
+				return
+			}
+			kind, name := "mutation", fmt.Sprintf("-r%05d", from+i)
+			if from+i < 2 {
+				kind = "full_snapshot"
+			}
+			row(name, kind, now+offset, "")
+			s.replay.Append(&store.ReplayRow{Project: "default", SessionID: id, EventID: id + name, PageID: page, Kind: kind,
+				Parts: 1, TS: now + offset, ReceivedAt: now, Data: string(data)})
+		}
+	}
+	switch step {
+	case "begin":
+		row("-load", "page_load", now, `{"url":"https://shop.example/","title":"Fern & Field"}`)
+		frame(0, 20)
+	case "rage":
+		row("-click", "click", now, `{"x":100,"y":100,"selector":"#pay","text":"Place order"}`)
+		frame(20, 60)
+		s.signals.Append(&store.SignalRow{Project: "default", SessionID: id, SignalID: id + "-rage", Kind: "rage_click",
+			TS: now, ReceivedAt: now, URL: url, PageID: page, Selector: "#pay", Text: "Place order", Count: 6,
+			DurationMS: 900, DetectedBy: store.Edge})
+	}
+	for _, err := range []error{st.InsertEvents(ctx, s.events), st.InsertReplay(ctx, s.replay), st.InsertSignals(ctx, s.signals)} {
+		if err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// offset is the time of the fixture's i-th event.
+func (s *seeder) offset(i int) int64 {
+	var event struct{ Timestamp int64 }
+	if err := json.Unmarshal(s.fixture.Events[i], &event); err != nil {
+		s.t.Error(err)
+	}
+	return event.Timestamp
+}
+
 type (
 	addEvent  func(ts int64, kind, url, page string, fill func(*store.EventRow), payload any) string
 	addSignal func(ts int64, kind, url, page, selector, text string, x, y float64, count, ms uint32)

@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gosight/gosight/aggregator/store"
 )
@@ -88,14 +88,10 @@ func (t *tail) next(ctx context.Context) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var frames []json.RawMessage
-	for _, ev := range replay {
-		if t.replay.add(ev.EventID, ev.TS) {
-			frames = append(frames, ev.Payload)
-		}
-	}
-	if len(frames) > 0 {
-		news = append(news, replayNews{Events: frames})
+	unseen := slices.DeleteFunc(replay, func(ev store.ReplayEvent) bool { return !t.replay.add(ev.EventID, ev.TS) })
+	if len(unseen) > 0 {
+		ids, frames := split(unseen)
+		news = append(news, replayNews{IDs: ids, Events: frames})
 	}
 	signals, err := t.reader.Signals(ctx, t.id)
 	if err != nil {

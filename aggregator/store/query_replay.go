@@ -23,7 +23,7 @@ type ReplayEvent struct {
 // Replay returns a run of a visit's rrweb events in playing order. It starts after cursor, else at the last
 // full snapshot at or before from, so that whatever moment is asked for can be built from the first chunk on.
 func (r *Reader) Replay(ctx context.Context, session string, from int64, cursor string, limit int) (ReplayChunk, error) {
-	chunk := ReplayChunk{Events: []json.RawMessage{}}
+	var chunk ReplayChunk
 	after, resume, err := parseCursor("r", cursor)
 	if err != nil {
 		return chunk, err
@@ -57,9 +57,7 @@ func (r *Reader) Replay(ctx context.Context, session string, from int64, cursor 
 	if more && len(found) > 0 {
 		chunk.NextCursor = found[len(found)-1].cursor("r")
 	}
-	for _, ev := range playingOrder(events) {
-		chunk.Events = append(chunk.Events, ev.Payload)
-	}
+	chunk.Events = playingOrder(events)
 	return chunk, nil
 }
 

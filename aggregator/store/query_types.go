@@ -62,7 +62,7 @@ type Event struct {
 
 // ReplayChunk is a run of rrweb events in playing order.
 type ReplayChunk struct {
-	Events     []json.RawMessage
+	Events     []ReplayEvent
 	NextCursor string
 	// Incomplete counts events left out because a part has not arrived yet or does not decode.
 	Incomplete int

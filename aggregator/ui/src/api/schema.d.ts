@@ -300,10 +300,13 @@ export interface components {
         };
         ReplayNews: {
             events: unknown[];
+            ids: string[];
         };
         ReplayOutputBody: {
             /** @description rrweb events in playing order. */
             events: unknown[];
+            /** @description The events' ids, index by index. */
+            ids: string[];
             /**
              * Format: int64
              * @description Events left out because a part of them is missing or damaged.

@@ -1,0 +1,65 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestServe is the server that the UI's browser tests and screenshots look at: the real API and UI over a real
+// engine with seeded visits. It runs while its standard input stays open. POST /visit?id=…&step=… adds to a live
+// visit, so that the browser can watch one arrive.
+func TestServe(t *testing.T) {
+	ready := os.Getenv("GOSIGHT_UI_READY_FILE")
+	if ready == "" {
+		t.Skip("only where GOSIGHT_UI_READY_FILE says where to write the address")
+	}
+	visits, err := strconv.Atoi(os.Getenv("GOSIGHT_UI_VISITS"))
+	if err != nil {
+		visits = 150
+	}
+	st := openStore(t)
+	seeds := newSeeder(t)
+	seeds.seed(t.Context(), st, visits, time.Now().Add(-4*time.Minute), 17*time.Minute)
+	server := serve(t, st, func(c *Config) { c.LivePoll = 200 * time.Millisecond })
+
+	control := http.NewServeMux()
+	control.HandleFunc("POST /visit", func(w http.ResponseWriter, r *http.Request) {
+		live := newSeeder(t)
+		live.live(r.Context(), st, r.FormValue("id"), r.FormValue("step"))
+	})
+	controls := &http.Server{Handler: control}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go controls.Serve(listener)
+	defer controls.Close()
+
+	note, err := json.Marshal(map[string]any{
+		"ui": server.URL, "control": "http://" + listener.Addr().String(), "sessions": len(seeds.truth.sessions),
+		"by_kind": seeds.truth.byKind, "by_page": seeds.truth.byPage,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ready+".part", note, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(ready+".part", ready); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+	defer cancel()
+	go func() {
+		defer cancel()
+		_, _ = io.Copy(io.Discard, os.Stdin) // the end of it, however it comes, is the end
+	}()
+	<-ctx.Done()
+}

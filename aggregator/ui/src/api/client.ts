@@ -1,0 +1,46 @@
+import createClient from "openapi-fetch";
+import type { components, operations, paths } from "./schema";
+
+export type Session = components["schemas"]["Session"];
+export type Signal = components["schemas"]["Signal"];
+export type SessionEvent = components["schemas"]["Event"];
+export type PageVisit = components["schemas"]["PageVisit"];
+export type Facets = components["schemas"]["Facets"];
+export type Insights = components["schemas"]["Insights"];
+export type KindSeries = components["schemas"]["KindSeries"];
+export type SessionsQuery = NonNullable<operations["list-sessions"]["parameters"]["query"]>;
+
+/** An answer that was not data: status 0 means that nobody answered. */
+export class ApiError extends Error {
+  override name = "ApiError";
+  constructor(
+    readonly status: number,
+    detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+export const client = createClient<paths>({ baseUrl: location.origin });
+
+interface Answer<T> {
+  data?: T;
+  error?: { detail?: string; title?: string };
+  response: Response;
+}
+
+/** Waits for an answer and returns its data; everything else is an ApiError. */
+export async function unwrap<T>(request: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
+  try {
+    answer = await request;
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+    throw new ApiError(0, cause instanceof Error ? cause.message : String(cause));
+  }
+  if (answer.data === undefined) {
+    const { status, statusText } = answer.response;
+    throw new ApiError(status, answer.error?.detail ?? answer.error?.title ?? `${status} ${statusText}`);
+  }
+  return answer.data;
+}
