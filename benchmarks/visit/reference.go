@@ -1,0 +1,110 @@
+// Package visit makes the traffic that the benchmarks send: the reference event that figures are quoted in, and
+// visits as browsers record them.
+package visit
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/gosight/gosight/proto/gen/gosight"
+)
+
+// Reference makes batches of the reference event: a click of about 460 B as published protobuf (session and user as
+// UUIDs, 180 B of payload, five metadata entries). It is cheap, so that the generator is not what is measured. One
+// goroutine uses it.
+type Reference struct {
+	run, worker string
+	perBatch    int
+	made        uint64
+	payloads    []string
+	metadata    []map[string]string
+	sessions    []session
+	batch       *gosight.EventBatch
+	events      []gosight.Event
+}
+
+type session struct{ id, user string }
+
+// NewReference makes batches of perBatch events. run starts every session id, so that a run's rows can be told from
+// all others; worker tells apart what runs beside.
+func NewReference(run string, worker, perBatch int) *Reference {
+	rng := rand.New(rand.NewPCG(uint64(worker), 1))
+	r := &Reference{run: run, worker: strconv.Itoa(worker), perBatch: perBatch, events: make([]gosight.Event, perBatch)}
+	for range 512 {
+		r.payloads = append(r.payloads, referencePayload(rng))
+	}
+	for range 64 {
+		r.sessions = append(r.sessions, session{id: sessionID(run, rng), user: uuid(rng)})
+		r.metadata = append(r.metadata, referenceMetadata(rng))
+	}
+	r.batch = &gosight.EventBatch{Events: make([]*gosight.Event, perBatch)}
+	for i := range r.events {
+		r.batch.Events[i] = &r.events[i]
+	}
+	return r
+}
+
+// Next returns the next batch, one session's, which is valid until Next is called again.
+func (r *Reference) Next(at int64) *gosight.EventBatch {
+	n := int(r.made/uint64(r.perBatch)) % len(r.sessions)
+	r.batch.SessionId, r.batch.UserId, r.batch.Metadata = r.sessions[n].id, r.sessions[n].user, r.metadata[n]
+	for i := range r.events {
+		r.made++
+		ev := &r.events[i]
+		ev.EventType, ev.Timestamp = "click", at
+		ev.EventId = r.worker + "-" + strconv.FormatUint(r.made, 36)
+		ev.Payload = r.payloads[r.made%uint64(len(r.payloads))]
+	}
+	return r.batch
+}
+
+// Published returns the i-th reference event as a client of the published contract sends it: everything with it.
+func Published(rng *rand.Rand, i int) *gosight.Event {
+	return &gosight.Event{
+		SessionId: uuid(rng), UserId: uuid(rng), EventType: "click", Payload: referencePayload(rng),
+		Timestamp: 1_790_000_000_000 + int64(i)*37, Metadata: referenceMetadata(rng),
+	}
+}
+
+func referencePayload(rng *rand.Rand) string {
+	x, y := rng.IntN(1280), rng.IntN(720)
+	return fmt.Sprintf(`{"x":%d,"y":%d,"vw":1280,"vh":720,"page_x":%d,"page_y":%d,"selector":"main>div.products>article:nth-child(%d)>button","tag":"button","text":"Add item %d to basket","interactive":true}`,
+		x, y, x, y+rng.IntN(4000), rng.IntN(48), rng.IntN(900))
+}
+
+func referenceMetadata(rng *rand.Rand) map[string]string {
+	return map[string]string{
+		"url":     pageURL(rng.IntN(pages)),
+		"browser": pick(rng, browsers), "os": pick(rng, systems), "language": pick(rng, languages), "page_id": uuid(rng),
+	}
+}
+
+var (
+	browsers  = []string{"Chrome 141.0", "Safari 19.2", "Firefox 145.0", "Edge 141.0"}
+	systems   = []string{"Windows 11", "macOS 26", "Android 16", "iOS 26"}
+	languages = []string{"en-GB", "de-DE", "fr-FR", "ja-JP"}
+)
+
+const pages = 200
+
+func pageURL(page int) string { return fmt.Sprintf("https://shop.example/en/outdoor/products/%d", page) }
+
+func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
+
+// sessionID is a UUID whose first group is the run.
+func sessionID(run string, rng *rand.Rand) string { return run + uuid(rng)[len(run):] }
+
+func uuid(rng *rand.Rand) string {
+	a, b := rng.Uint64(), rng.Uint64()
+	return fmt.Sprintf("%08x-%04x-7%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48, b&0xffffffffffff)
+}
+
+func token(rng *rand.Rand, n int) string {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = letters[rng.IntN(len(letters))]
+	}
+	return string(text)
+}
