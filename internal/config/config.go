@@ -36,27 +36,29 @@ func Options(app App) []kong.Option {
 	}
 }
 
-// Parse reads the program's settings into a T. It ends the program after --help and --version.
+// Parse reads the program's settings into a T. It ends the program after --help and --version. It does not call
+// Validate, which kong would do on every struct within: what owns the whole fills in and validates the parts.
 func Parse[T any](app App, args []string) (T, error) {
-	var root struct {
-		Settings T                `embed:""`
-		Config   kong.ConfigFlag  `help:"YAML file with settings; flags and variables win." placeholder:"FILE" env:"GOSIGHT_CONFIG"`
-		Version  kong.VersionFlag `help:"Print the version."`
+	var settings T
+	var common struct {
+		Config  kong.ConfigFlag  `help:"YAML file with settings; flags and variables win." placeholder:"FILE" env:"GOSIGHT_CONFIG"`
+		Version kong.VersionFlag `help:"Print the version."`
 	}
-	parser, err := kong.New(&root, Options(app)...)
+	parser, err := kong.New(&common, append(Options(app), kong.Embed(&settings))...)
 	if err != nil {
-		return root.Settings, fmt.Errorf("describe settings: %w", err)
+		return settings, fmt.Errorf("describe settings: %w", err)
 	}
 	if _, err := parser.Parse(args); err != nil {
-		return root.Settings, fmt.Errorf("%w (see %s --help)", err, app.Name)
+		return settings, fmt.Errorf("%w (see %s --help)", err, app.Name)
 	}
-	return root.Settings, nil
+	return settings, nil
 }
 
-// Default returns a T that holds the defaults of its tags. Tags are constants, so it panics where one is wrong.
+// Default returns a T that holds the defaults of its tags, not validated: some settings have none. Tags are
+// constants, so it panics where one is wrong.
 func Default[T any]() T {
 	var settings T
-	parser, err := kong.New(&settings, kong.Name("default"), kong.Exit(func(int) {}))
+	parser, err := kong.New(&struct{}{}, kong.Embed(&settings), kong.Name("default"))
 	if err == nil {
 		_, err = parser.Parse(nil)
 	}

@@ -78,13 +78,13 @@ func TestEachPartImportsOnlyWhatItMay(t *testing.T) {
 // A library that stands for one job is used in the one place that has that job.
 func TestLibrariesStayInTheirPlace(t *testing.T) {
 	places := map[string][]string{
-		"github.com/twmb/franz-go":      {"aggregator/bus", "ops/"},
-		"github.com/ClickHouse/":        {"aggregator/store", "ops/"},
-		"go.etcd.io/bbolt":              {"agent/queue", "ops/"},
-		"github.com/hashicorp/":         {"internal/fleet", "agent/enrich"},
-		"github.com/pierrec/lz4":        {"ops/engines"}, // and proto/wire, a module of its own
-		"github.com/ebitengine/purego":  {"ops/engines"},
-		"github.com/danielgtaylor/huma": {"aggregator/api"},
+		"github.com/twmb/franz-go":        {"aggregator/bus", "ops/"},
+		"github.com/ClickHouse/":          {"aggregator/store", "ops/"},
+		"go.etcd.io/bbolt":                {"agent/queue", "ops/"},
+		"github.com/hashicorp/memberlist": {"internal/fleet"},
+		"github.com/pierrec/lz4":          {"ops/engines"}, // and proto/wire, a module of its own
+		"github.com/ebitengine/purego":    {"ops/engines"},
+		"github.com/danielgtaylor/huma":   {"aggregator/api"},
 	}
 	for _, p := range list(t, "./...") {
 		local := strings.TrimPrefix(p.ImportPath, module)
