@@ -97,6 +97,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 	s, known := e.sessions.Get(sessionKey{project, sessionID})
 	if known && ev.TS < s.floor {
 		e.stats.Late++
+		s.missed = max(s.missed, ev.TS)
 		return nil
 	}
 	if !e.scratch.read(typ, ev) {

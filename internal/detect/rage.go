@@ -2,161 +2,186 @@ package detect
 
 import "slices"
 
-// rage finds rage_click: so many clicks within a time in one zone. It holds the clicks of the last seconds and
-// groups them anew with each, because what a click selected is known only after it.
+// rage finds rage_click: so many clicks within a time in one zone. It holds the clicks of the last seconds,
+// because what a click selected is known only after it: where that changes, they are grouped anew.
 type rage struct {
-	run   []press
-	over  []burst     // what clicks that left the run belonged to
-	known []*evidence // first clicks of the bursts found so far
-	next  int64       // when the next of them is over
+	run    []press
+	bursts []*burst
+	next   int64 // when the next burst is over
+	serial int32
 }
 
 type press struct {
 	*evidence
-	selected bool
+	selected bool  // it selected text
+	text     bool  // it belongs to a double or triple click that did
+	burst    int32 // serial of the burst it is in, 0 for none
 }
 
-// burst is some of the clicks in one zone; it is a rage click when they are enough.
+// burst is clicks in one zone; it is a rage click while they are enough.
 type burst struct {
+	serial int32
 	first  *evidence
+	all    clicks
+	gone   clicks // those of them that the run no longer holds
+	said   bool
+}
+
+type clicks struct {
 	n      int
 	sx, sy float64
 	last   int64
 }
 
-const maxRun = 64 // clicks held; a longer burst goes on, its first clicks only as a sum
+const maxRun = 64 // clicks held; a longer burst goes on all the same
 
-func (b *burst) add(e *evidence) {
-	if b.first == nil {
-		b.first = e
-	}
-	b.n++
-	b.sx += float64(e.x)
-	b.sy += float64(e.y)
-	b.last = e.ts
+func (c *clicks) add(e *evidence) {
+	c.n++
+	c.sx += float64(e.x)
+	c.sy += float64(e.y)
+	c.last = e.ts
 }
 
-func (b *burst) centre() (x, y float64) { return b.sx / float64(b.n), b.sy / float64(b.n) }
+// distance is how far a click lies from the centre.
+func (c *clicks) distance(e *evidence) float64 {
+	return distance(c.sx/float64(c.n), c.sy/float64(c.n), float64(e.x), float64(e.y))
+}
 
 func (g *rage) step(r *Rules, e *evidence, out findings) {
-	if e.typ == outcome {
+	switch {
+	case e.typ == outcome:
 		i := slices.IndexFunc(g.run, func(p press) bool { return p.id == e.ref })
-		if i >= 0 && e.marks&selected != 0 {
-			g.run[i].selected = true
-			g.find(r, e.ts, out)
+		if i < 0 || e.marks&selected == 0 {
+			return
 		}
+		g.run[i].selected = true
+		if !g.markText(r) {
+			return
+		}
+		g.regroup(r, out)
+	case e.marks&(stepper|textField|noRage|otherButton) != 0:
 		return
+	default:
+		g.forget(r, e.ts)
+		g.run = append(g.run, press{evidence: e})
+		if g.markText(r) {
+			g.regroup(r, out)
+		} else {
+			g.group(r, len(g.run)-1)
+		}
 	}
-	if e.marks&(stepper|textField|noRage|otherButton) != 0 {
-		return
-	}
-	for len(g.run) > 0 && (len(g.run) == maxRun || g.run[0].ts < e.ts-r.Rage.WindowMS-correctable) {
-		g.leave(r, e.ts)
-	}
-	g.run = append(g.run, press{evidence: e})
 	g.find(r, e.ts, out)
 }
 
-// leave drops the oldest click; where its burst goes on, it stays counted.
-func (g *rage) leave(r *Rules, now int64) {
-	bursts, in := g.bursts(r)
-	if b := in[0]; b >= 0 && bursts[b].last >= now-r.Rage.WindowMS-correctable {
-		if b >= len(g.over) {
-			g.over = append(g.over, burst{})
-			b = len(g.over) - 1
+// forget drops clicks and bursts that nothing can change any more.
+func (g *rage) forget(r *Rules, now int64) {
+	old := now - r.Rage.WindowMS - correctable
+	n := 0
+	for n < len(g.run) && (g.run[n].ts < old || len(g.run)-n >= maxRun) {
+		if b := g.burst(g.run[n].burst); b != nil {
+			b.gone.add(g.run[n].evidence)
 		}
-		g.over[b].add(g.run[0].evidence)
+		n++
 	}
-	g.run = slices.Delete(g.run, 0, 1)
-	g.over = slices.DeleteFunc(g.over, func(b burst) bool { return b.last < now-2*(r.Rage.WindowMS+correctable) })
-	g.known = slices.DeleteFunc(g.known, func(e *evidence) bool {
-		return !slices.ContainsFunc(g.run, func(p press) bool { return p.evidence == e }) &&
-			!slices.ContainsFunc(g.over, func(b burst) bool { return b.first == e })
-	})
+	g.run = slices.Delete(g.run, 0, n)
+	g.bursts = slices.DeleteFunc(g.bursts, func(b *burst) bool { return b.all.last < old })
 }
 
-// find says the bursts that there are at a time, and takes back those that there no longer are.
-func (g *rage) find(r *Rules, now int64, out findings) {
-	if len(g.run) < r.Rage.Clicks && len(g.over) == 0 && len(g.known) == 0 {
-		return
-	}
-	bursts, _ := g.bursts(r)
-	bursts = slices.DeleteFunc(bursts, func(b burst) bool { return b.n < r.Rage.Clicks })
-	for _, first := range g.known {
-		if !slices.ContainsFunc(bursts, func(b burst) bool { return b.first == first }) {
-			out.lost(RageClick, first)
+// burst finds a burst by its serial, nil where there is none.
+func (g *rage) burst(serial int32) *burst {
+	for _, b := range g.bursts {
+		if b.serial == serial {
+			return b
 		}
 	}
-	g.known, g.next = g.known[:0], never
-	for _, b := range bursts {
-		g.known = append(g.known, b.first)
-		over := b.last + r.Rage.WindowMS
+	return nil
+}
+
+// find says the bursts that there are at a time, and takes back those that are no longer enough.
+func (g *rage) find(r *Rules, now int64, out findings) {
+	g.next = never
+	for _, b := range g.bursts {
+		if b.all.n < r.Rage.Clicks {
+			if b.said {
+				b.said = false
+				out.lost(RageClick, b.first)
+			}
+			continue
+		}
+		b.said = true
+		over := b.all.last + r.Rage.WindowMS
 		if over >= now {
 			g.next = min(g.next, over)
 		}
-		x, y := b.centre()
+		n := float64(b.all.n)
 		out.found(finding{
-			kind: RageClick, first: b.first, x: x, y: y, count: b.n, durationMS: b.last - b.first.ts,
-			final: over < now,
+			kind: RageClick, first: b.first, x: b.all.sx / n, y: b.all.sy / n, count: b.all.n,
+			durationMS: b.all.last - b.first.ts, final: over < now,
 		})
 	}
 }
 
-// bursts groups the run, in its order: a click joins a burst that is going on in its zone, or else makes one
-// with clicks before it. The second result is each click's burst, -1 for none; first come those of over.
-func (g *rage) bursts(r *Rules) (bursts []burst, in []int) {
-	bursts = slices.Clone(g.over)
-	in = make([]int, len(g.run))
-	for i, c := range g.run {
-		in[i] = -1
-		if g.selects(r, i) {
-			continue
+// regroup puts the clicks of the run into bursts anew. Of bursts, what left the run stays.
+func (g *rage) regroup(r *Rules, out findings) {
+	g.bursts = slices.DeleteFunc(g.bursts, func(b *burst) bool {
+		b.all = b.gone
+		if b.gone.n == 0 && b.said {
+			out.lost(RageClick, b.first)
 		}
-		for k := range bursts {
-			x, y := bursts[k].centre()
-			if c.ts-bursts[k].last <= r.Rage.WindowMS && distance(x, y, float64(c.x), float64(c.y)) <= r.Rage.RadiusPX {
-				bursts[k].add(c.evidence)
-				in[i] = k
-				break
-			}
-		}
-		if in[i] >= 0 {
-			continue
-		}
-		zone := g.zone(r, in, i)
-		if len(zone) < r.Rage.Clicks {
-			continue
-		}
-		var b burst
-		for _, j := range zone {
-			b.add(g.run[j].evidence)
-			in[j] = len(bursts)
-		}
-		bursts = append(bursts, b)
+		return b.gone.n == 0
+	})
+	for i := range g.run {
+		g.run[i].burst = 0
+		g.group(r, i)
 	}
-	return bursts, in
+}
+
+// group lets a click join a burst that goes on in its zone, or else make one with clicks before it.
+func (g *rage) group(r *Rules, i int) {
+	p := &g.run[i]
+	if p.text {
+		return
+	}
+	for _, b := range g.bursts {
+		if p.ts-b.all.last <= r.Rage.WindowMS && b.all.distance(p.evidence) <= r.Rage.RadiusPX {
+			b.all.add(p.evidence)
+			p.burst = b.serial
+			return
+		}
+	}
+	zone := g.zone(r, i)
+	if len(zone) < r.Rage.Clicks {
+		return
+	}
+	g.serial++
+	b := &burst{serial: g.serial, first: g.run[zone[0]].evidence}
+	for _, j := range zone {
+		b.all.add(g.run[j].evidence)
+		g.run[j].burst = b.serial
+	}
+	g.bursts = append(g.bursts, b)
 }
 
 // zone finds the clicks up to i, within the window and in no burst, that lie around one centre: of all of them
 // the farthest is left out until every one is near enough. It gives nothing where i itself is left out.
-func (g *rage) zone(r *Rules, in []int, i int) []int {
+func (g *rage) zone(r *Rules, i int) []int {
 	var zone []int
+	here := clicks{}
+	here.add(g.run[i].evidence)
 	for j := i; j >= 0 && g.run[j].ts >= g.run[i].ts-r.Rage.WindowMS; j-- {
-		near := distance(float64(g.run[j].x), float64(g.run[j].y), float64(g.run[i].x), float64(g.run[i].y)) <= 2*r.Rage.RadiusPX
-		if near && in[j] < 0 && (j == i || !g.selects(r, j)) {
+		if p := g.run[j]; p.burst == 0 && !p.text && here.distance(p.evidence) <= 2*r.Rage.RadiusPX {
 			zone = append(zone, j)
 		}
 	}
 	slices.Reverse(zone)
 	for len(zone) >= r.Rage.Clicks {
-		var b burst
+		var all clicks
 		for _, j := range zone {
-			b.add(g.run[j].evidence)
+			all.add(g.run[j].evidence)
 		}
-		x, y := b.centre()
 		far, most := -1, r.Rage.RadiusPX
 		for k, j := range zone {
-			if d := distance(x, y, float64(g.run[j].x), float64(g.run[j].y)); d > most {
+			if d := all.distance(g.run[j].evidence); d > most {
 				far, most = k, d
 			}
 		}
@@ -171,21 +196,27 @@ func (g *rage) zone(r *Rules, in []int, i int) []int {
 	return nil
 }
 
-// selects says whether a click belongs to a double or triple click that selected text. More than three in a
-// row are no longer that, whatever they select.
-func (g *rage) selects(r *Rules, i int) bool {
-	from, to := i, i+1
-	for from > 0 && i-from < 3 && g.run[from].ts-g.run[from-1].ts <= r.Rage.MultiMS {
-		from--
+// markText marks the clicks of double and triple clicks that selected text: at most three in a row, since more
+// are no longer that, whatever they select. It reports whether that changed for any that was grouped already.
+func (g *rage) markText(r *Rules) (changed bool) {
+	for from := 0; from < len(g.run); {
+		to, selects := from+1, g.run[from].selected
+		for to < len(g.run) && g.run[to].ts-g.run[to-1].ts <= r.Rage.MultiMS {
+			selects = selects || g.run[to].selected
+			to++
+		}
+		for i := from; i < to; i++ {
+			text := selects && to-from <= 3
+			changed = changed || text != g.run[i].text
+			g.run[i].text = text
+		}
+		from = to
 	}
-	for to < len(g.run) && to-from < 4 && g.run[to].ts-g.run[to-1].ts <= r.Rage.MultiMS {
-		to++
-	}
-	return to-from <= 3 && slices.ContainsFunc(g.run[from:to], func(p press) bool { return p.selected })
+	return changed
 }
 
 func (g *rage) due(*Rules) int64 {
-	if len(g.known) == 0 {
+	if len(g.bursts) == 0 {
 		return never
 	}
 	return g.next
@@ -194,5 +225,10 @@ func (g *rage) due(*Rules) int64 {
 func (g *rage) tick(r *Rules, t int64, out findings) { g.find(r, t, out) }
 
 func (g *rage) copy() detector {
-	return &rage{slices.Clone(g.run), slices.Clone(g.over), slices.Clone(g.known), g.next}
+	c := &rage{run: slices.Clone(g.run), next: g.next, serial: g.serial}
+	for _, b := range g.bursts {
+		own := *b
+		c.bursts = append(c.bursts, &own)
+	}
+	return c
 }

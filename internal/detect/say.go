@@ -23,7 +23,7 @@ func (e *Engine) say(s *session, now int64, out []Signal) []Signal {
 			sig = retraction(c.said)
 		case c.judge != 0 && c.judge <= now:
 			c.judge = 0
-			if c.said != nil || !s.window.has(c.sum) {
+			if c.said != nil || !s.judges(c.heard) {
 				continue // known to be lost, or not ours to judge
 			}
 			sig = retraction(c.heard)

@@ -18,6 +18,8 @@ type session struct {
 	tracks      [len(detectors)]*track
 	claims      []*claim
 
+	since   int64 // event time from which on no evidence was missed because it came before the session was followed
+	missed  int64 // event time of the latest evidence that came too late
 	clock   int64 // event time: the latest timestamp
 	clockAt int64 // host time when that came
 	floor   int64 // event time before which evidence is too late
@@ -56,7 +58,7 @@ const (
 )
 
 func newSession(project, id string, rules *Rules) *session {
-	return &session{project: project, id: id, rules: rules, clock: early, floor: early}
+	return &session{project: project, id: id, rules: rules, since: never, missed: early, clock: early, floor: early}
 }
 
 // observe takes evidence that is not too late. It reports false where the session has it already.
@@ -66,6 +68,9 @@ func (s *session) observe(e *evidence, latenessMS, now int64) bool {
 		return false
 	}
 	s.lastAt = now
+	if s.since == never {
+		s.since = r.ts - latenessMS
+	}
 	if r.ts > s.clock {
 		s.clock, s.clockAt = r.ts, now
 	}
@@ -121,10 +126,27 @@ func (s *session) settle() {
 			step(s.rules, t.settled, e, (*behind)(t))
 		}
 	})
-	if len(s.claims) > 0 {
-		old := s.floor - correctable - s.rules.Dead.OutcomeMS
-		s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool { return c.judge == 0 && c.until() < old })
+	for _, t := range s.tracks {
+		if t != nil && t.settled != nil && t.settled.due(s.rules) < s.floor {
+			t.settled.tick(s.rules, s.floor, (*behind)(t))
+		}
 	}
+	if len(s.claims) > 0 {
+		s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool { return c.judge == 0 && c.until() < s.settled() })
+	}
+}
+
+// settled is the event time before whose claims nothing changes any more, and they are forgotten.
+func (s *session) settled() int64 { return s.floor - correctable - s.rules.Dead.OutcomeMS }
+
+// judges says whether the session has seen enough to take back what another pass heard: the first event
+// itself, or everything around it.
+func (s *session) judges(sig *gosight.Signal) bool {
+	if s.window.has(xxhash.Sum64String(sig.FirstEventId)) {
+		return true
+	}
+	return s.since <= sig.Timestamp && s.missed < sig.Timestamp &&
+		sig.Timestamp+int64(sig.DurationMs) >= s.settled()
 }
 
 // replay makes a new head.
@@ -245,13 +267,7 @@ func (a *ahead) lost(kind string, first *evidence) {
 	}
 }
 
-func (b *behind) found(f finding) {
-	c := b.session.claimOf(b.detector, &f)
-	c.settled = &f
-	if c.current == nil && c.said == nil { // forgotten meanwhile
-		c.current = &f
-	}
-}
+func (b *behind) found(f finding) { b.session.claimOf(b.detector, &f).settled = &f }
 
 func (b *behind) lost(kind string, first *evidence) {
 	if c := b.session.claim(kind, first.sum); c != nil {

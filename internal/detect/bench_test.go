@@ -1,0 +1,134 @@
+package detect
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+)
+
+// mix makes a visit's events as the web SDK sends them: a pointer event each second or so that the cursor
+// moves, scrolls, now and then a click with its outcome, typing, requests, and the mutations of replay.
+func mix(r *rand.Rand, session int, from, seconds int64) []Event {
+	var events []Event
+	add := func(typ string, ts int64, payload string) string {
+		id := fmt.Sprintf("01jd%08x%08x", session, len(events))
+		events = append(events, Event{ID: id, Type: typ, TS: ts, Payload: payload,
+			URL: "https://shop.example/products/running-shoes?page=2", PageID: "01jdpage0000000001"})
+		return id
+	}
+	x, y := 400, 300
+	for ts := from; ts < from+seconds*1000; ts += 1000 {
+		if r.IntN(10) < 6 {
+			points := ""
+			dx, dy := r.IntN(31)-15, r.IntN(21)-10
+			for i := range 12 {
+				x, y = x+dx+r.IntN(5)-2, y+dy+r.IntN(5)-2
+				points += fmt.Sprintf(",[%d,%d,%d]", i*50, x, y)
+			}
+			add("pointer", ts, `{"points":[`+points[1:]+`]}`)
+		}
+		if r.IntN(10) < 3 {
+			add("scroll", ts+200, fmt.Sprintf(`{"depth":%d,"y":%d,"page_height":5400}`, r.IntN(100), r.IntN(4000)))
+		}
+		if r.IntN(10) < 3 {
+			id := add("click", ts+400, fmt.Sprintf(`{"x":%d,"y":%d,"vw":1280,"vh":800,"page_x":%d,"page_y":%d,"selector":`+
+				`"main > div.grid > article:nth-child(3) > button.buy","tag":"button","role":"button","text":"Add to basket",`+
+				`"button":0,"interactive":true}`, x, y, x, y+800))
+			add("click_outcome", ts+520, fmt.Sprintf(`{"click_id":%q,"kind":"mutation","after_ms":120}`, id))
+		}
+		if r.IntN(10) < 2 {
+			add("input", ts+600, `{"selector":"#q","tag":"input","type":"search","length":7}`)
+		}
+		if r.IntN(10) < 3 {
+			add("network", ts+700, `{"method":"GET","url":"https://shop.example/api/stock","status":200,"duration_ms":84}`)
+		}
+		for range 3 {
+			add("mutation", ts+r.Int64N(900), `{"type":3,"data":{"source":0,"texts":[{"id":41,"value":"4 left"}],"attributes":[],`+
+				`"removes":[],"adds":[]},"timestamp":1800000000000}`)
+		}
+	}
+	return events
+}
+
+type arrivalOf struct {
+	session string
+	event   Event
+}
+
+// interleave mixes the events of many visits by time.
+func interleave(sessions int, seconds int64) []arrivalOf {
+	r := rand.New(rand.NewPCG(1, 2))
+	visits := make([][]Event, sessions)
+	for i := range visits {
+		visits[i] = mix(r, i, 1_800_000_000_000, seconds)
+	}
+	var all []arrivalOf
+	for ts := int64(1_800_000_000_000); ts < 1_800_000_000_000+seconds*1000; ts += 1000 {
+		for i := range visits {
+			for len(visits[i]) > 0 && visits[i][0].TS < ts+1000 {
+				all = append(all, arrivalOf{fmt.Sprintf("01jdsession%08d", i), visits[i][0]})
+				visits[i] = visits[i][1:]
+			}
+		}
+	}
+	return all
+}
+
+// BenchmarkObserve is the cost of an event of the mix, with 1,000 sessions at a time and Advance four times a
+// second.
+func BenchmarkObserve(b *testing.B) {
+	events := interleave(1000, 60)
+	b.ReportAllocs()
+	b.ResetTimer()
+	var e *Engine
+	var advanced int64
+	for n := range b.N {
+		i := n % len(events)
+		if i == 0 {
+			e, advanced = New(Default()), 0
+		}
+		a := &events[i]
+		if a.event.TS-advanced >= 250 {
+			advanced = a.event.TS
+			e.Advance(advanced)
+		}
+		e.Observe("shop", a.session, &a.event, max(a.event.TS, advanced))
+	}
+}
+
+// BenchmarkIrrelevant is the cost of an event that no detector looks at.
+func BenchmarkIrrelevant(b *testing.B) {
+	e := New(Default())
+	ev := Event{ID: "m", Type: "mutation", TS: 1, Payload: `{}`}
+	for b.Loop() {
+		e.Observe("shop", "s", &ev, 1)
+	}
+}
+
+// TestMemoryPerSession prints what an active session costs, on the mix and where nothing ever rests, and holds
+// the mix to 2 KB.
+func TestMemoryPerSession(t *testing.T) {
+	const sessions = 2000
+	measure := func(events []arrivalOf) int {
+		e := New(Default())
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range events {
+			e.Observe("shop", events[i].session, &events[i].event, events[i].event.TS)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		n := e.Stats().Sessions
+		if n != sessions {
+			t.Fatalf("%d sessions", n)
+		}
+		return int(after.HeapAlloc-before.HeapAlloc) / n
+	}
+	typical := measure(interleave(sessions, 30))
+	t.Logf("active session: %d bytes on the mix", typical)
+	if typical > 2048 {
+		t.Errorf("an active session takes %d bytes, more than 2048", typical)
+	}
+}
