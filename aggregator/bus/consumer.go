@@ -1,0 +1,244 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Record is one marshalled Batch out of Kafka.
+type Record struct {
+	Partition int32
+	Offset    int64
+	Time      int64 // when it was produced, Unix milliseconds
+	Key       []byte
+	Value     []byte
+	// Committed says that the record lies before the committed position: what comes of it is stored already, it
+	// is only read again to know what led up to the records that follow.
+	Committed bool
+}
+
+// Poison is a record that no retry will make sense of.
+type Poison struct {
+	Record Record
+	Reason string // short and countable
+	Err    error
+}
+
+// Handler does what is to be done with a lane's records. Calls do not overlap.
+type Handler interface {
+	// Handle is given records, in order within each partition, or none when time has merely passed. nil says
+	// that everything that comes of them is stored; poison goes to the dead-letter topic. After an error the
+	// consumer forgets all partitions and begins anew at the committed position.
+	Handle(ctx context.Context, records []Record) (poison []Poison, err error)
+	// Forget drops what is known of partitions that this member no longer reads.
+	Forget(partitions []int32)
+}
+
+// How long Handle may run on once the process has been told to stop.
+const stopGrace = 10 * time.Second
+
+// Consumer reads one lane as a member of its consumer group.
+type Consumer struct {
+	cfg     Config
+	lane    gosight.Lane
+	handler Handler
+	metrics *consumerMetrics
+	log     *slog.Logger
+
+	joined chan struct{}
+	once   sync.Once
+}
+
+// NewConsumer prepares a consumer; Run connects.
+func NewConsumer(cfg Config, lane gosight.Lane, handler Handler, reg prometheus.Registerer, log *slog.Logger,
+) (*Consumer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	reg = prometheus.WrapRegistererWith(prometheus.Labels{"lane": laneName(lane)}, reg)
+	return &Consumer{
+		cfg: cfg, lane: lane, handler: handler, metrics: newConsumerMetrics(reg),
+		log: log.With("lane", laneName(lane)), joined: make(chan struct{}),
+	}, nil
+}
+
+// Joined closes when the consumer has first become a member of its group.
+func (c *Consumer) Joined() <-chan struct{} { return c.joined }
+
+// Run reads until ctx ends, then handles and commits what it holds and leaves the group. Whatever fails, the
+// consumer leaves the group and begins anew at the committed position: the way back from a failure is the way
+// in after a crash, and there is no other.
+func (c *Consumer) Run(ctx context.Context) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.MaxInterval = 10 * time.Second
+	for {
+		began := time.Now()
+		err := c.session(ctx)
+		if ctx.Err() != nil {
+			return err
+		}
+		if time.Since(began) > c.cfg.RebalanceTimeout {
+			wait.Reset()
+		}
+		delay := wait.NextBackOff()
+		c.metrics.restarts.WithLabelValues(reasonOf(err)).Inc()
+		c.log.Warn("consumer begins anew at the committed position", "error", err, "in", delay)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(delay):
+		}
+	}
+}
+
+// session is one membership of the group.
+func (c *Consumer) session(ctx context.Context) error {
+	if err := c.createTopics(ctx); err != nil {
+		return err
+	}
+	at := newPositions(c)
+	client, err := c.cfg.client(
+		kgo.ConsumerGroup(c.cfg.GroupOf(c.lane)),
+		kgo.ConsumeTopics(c.cfg.Topic(c.lane)),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.DisableAutoCommit(),
+		// While records are in hand no partition changes hands, so that what is committed is ours.
+		kgo.BlockRebalanceOnPoll(),
+		kgo.SessionTimeout(c.cfg.SessionTimeout),
+		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
+		kgo.AdjustFetchOffsetsFn(at.rewind),
+		kgo.OnPartitionsAssigned(at.assigned),
+		kgo.OnPartitionsRevoked(at.revoked),
+		kgo.OnPartitionsLost(at.revoked),
+		// Compressed bytes: they may grow tenfold in memory.
+		kgo.FetchMaxBytes(4<<20), kgo.FetchMaxPartitionBytes(2<<20),
+		kgo.ProducerBatchMaxBytes(maxRecordBytes), // dead letters
+		c.cfg.compression(),
+		kgo.RecordDeliveryTimeout(c.cfg.ProduceTimeout),
+		kgo.AllowIdempotentProduceCancellation(),
+	)
+	if err != nil {
+		return err
+	}
+	at.mu.Lock()
+	at.client = client
+	at.mu.Unlock()
+	defer func() {
+		client.CloseAllowingRebalance()
+		at.forgetAll()
+	}()
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	go at.watchLag(watch)
+
+	for ctx.Err() == nil {
+		records, err := c.gather(ctx, client)
+		if err != nil {
+			return err
+		}
+		if _, generation := client.GroupMetadata(); generation >= 0 {
+			c.once.Do(func() { close(c.joined) })
+		}
+		if err := c.handle(ctx, at, records); err != nil {
+			return err
+		}
+		client.AllowRebalance()
+	}
+	return nil
+}
+
+// createTopics comes before the group is joined: a member whose topic is missing gets no partitions until its
+// client next looks, minutes later.
+func (c *Consumer) createTopics(ctx context.Context) error {
+	client, err := c.cfg.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return createTopics(ctx, c.cfg, client)
+}
+
+// handle has the records handled and their positions committed, in this order.
+func (c *Consumer) handle(ctx context.Context, at *positions, records []*kgo.Record) error {
+	stopping := ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.HandleTimeout)
+	defer cancel()
+	defer context.AfterFunc(stopping, func() { time.AfterFunc(stopGrace, cancel) })()
+
+	poison, err := c.handler.Handle(ctx, at.mark(records))
+	if err != nil {
+		return fmt.Errorf("handle %d records: %w", len(records), err)
+	}
+	for _, p := range poison {
+		letter := DeadLetter{
+			Reason: p.Reason, Error: p.Err.Error(), Topic: c.cfg.Topic(c.lane),
+			Partition: p.Record.Partition, Offset: p.Record.Offset, Key: p.Record.Key, Value: p.Record.Value,
+		}
+		if err := writeDeadLetter(ctx, at.client, c.cfg, letter); err != nil {
+			return err
+		}
+		c.metrics.deadLettered.WithLabelValues(p.Reason).Inc()
+		c.log.Warn("record is in the dead-letter topic", "reason", p.Reason, "error", p.Err,
+			"partition", p.Record.Partition, "offset", p.Record.Offset)
+	}
+	at.advance(records)
+	return at.commit(ctx)
+}
+
+// gather polls until there is a batch's worth of records or lingering is over. It returns none after a linger in
+// which nothing came. The client holds rebalances back until AllowRebalance.
+func (c *Consumer) gather(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
+	const pollRecords = 4096
+	var records []*kgo.Record
+	size, deadline := 0, time.Now().Add(c.cfg.Linger)
+	heavy := false
+	for {
+		poll, cancel := context.WithDeadline(ctx, deadline)
+		fetches := client.PollRecords(poll, pollRecords)
+		cancel()
+		for _, failed := range fetches.Errors() {
+			if errors.Is(failed.Err, context.DeadlineExceeded) || errors.Is(failed.Err, context.Canceled) {
+				continue
+			}
+			// Retention outran us: counted where the gap is seen, and not a reason to stop.
+			if loss := (*kgo.ErrDataLoss)(nil); errors.As(failed.Err, &loss) {
+				c.log.Error("kafka lost records before they were read", "error", loss)
+				continue
+			}
+			return nil, fmt.Errorf("poll %s: %w", c.cfg.Topic(c.lane), failed.Err)
+		}
+		if len(records) == 0 && fetches.NumRecords() > 0 {
+			deadline = time.Now().Add(c.cfg.Linger) // lingering begins with the first record
+		}
+		fetches.EachRecord(func(record *kgo.Record) {
+			records = append(records, record)
+			size += len(record.Value)
+		})
+		if size >= c.cfg.BatchBytes || ctx.Err() != nil {
+			return records, nil
+		}
+		if !time.Now().Before(deadline) {
+			if heavy || size < c.cfg.LightBytes {
+				return records, nil
+			}
+			heavy, deadline = true, deadline.Add(c.cfg.MaxLinger-c.cfg.Linger)
+		}
+	}
+}
+
+// isRebalance says that a commit was refused because the group is changing. What was not committed will be, by
+// this member or by the next owner, who reads it again.
+func isRebalance(err error) bool {
+	return errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.IllegalGeneration) ||
+		errors.Is(err, kerr.UnknownMemberID)
+}
