@@ -1,5 +1,5 @@
-// Builds dist/: gosight.js with recorder.js and vitals.js for script tags, index.mjs with the same two
-// chunks for bundlers, and types.
+// Builds dist/: gosight.js with its chunks evidence.js, recorder.js and vitals.js for script tags,
+// index.mjs with the same chunks for bundlers, and types.
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { build } from "esbuild";
@@ -14,6 +14,7 @@ await Promise.all([
     format: "iife",
     entryPoints: {
       gosight: "src/script.ts",
+      evidence: "src/evidence-script.ts",
       recorder: "src/recorder-script.ts",
       vitals: "src/vitals-script.ts",
     },
@@ -25,7 +26,12 @@ await Promise.all([
     splitting: true,
     minifyIdentifiers: false,
     minifyWhitespace: false,
-    entryPoints: { index: "src/index.ts", recorder: "src/recorder.ts", vitals: "src/vitals-chunk.ts" },
+    entryPoints: {
+      index: "src/index.ts",
+      evidence: "src/outcomes.ts",
+      recorder: "src/recorder.ts",
+      vitals: "src/vitals-chunk.ts",
+    },
     outExtension: { ".js": ".mjs" },
     chunkNames: "chunk-[hash]",
     outdir: "dist",

@@ -69,6 +69,8 @@ test("a visit gives every type of event, with the fields of the contract", async
   await page.click("h1", { button: "right" });
   await page.fill("#name", "canary-name");
   await page.mouse.wheel(0, 1500);
+  const scroll = await agent.until(() => agent.of("scroll").at(-1), "scroll");
+  expect(scroll.payload.y).toBeGreaterThan(1000);
   await page.evaluate(() => {
     (
       window as never as {
@@ -80,7 +82,7 @@ test("a visit gives every type of event, with the fields of the contract", async
     });
     history.pushState({}, "", "/shop/cart");
     history.replaceState({}, "", "/shop/cart?tab=2");
-    location.hash = "top";
+    location.hash = "zone";
     setTimeout(() => {
       throw new Error("boom");
     });
@@ -111,8 +113,6 @@ test("a visit gives every type of event, with the fields of the contract", async
   });
   const input = await agent.until(() => agent.of("input")[0], "input");
   expect(input.payload).toEqual({ selector: "input#name", tag: "input", type: "text", length: 11 });
-  const scroll = await agent.until(() => agent.of("scroll").at(-1), "scroll");
-  expect(scroll.payload.y).toBeGreaterThan(1000);
   expect(agent.of("console")[0]?.payload).toEqual({ level: "warn", message: "careful [object Object]" });
   await agent.until(() => agent.of("pointer").length, "pointer");
   await agent.until(() => agent.of("mutation").length, "mutation");

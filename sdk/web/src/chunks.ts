@@ -1,8 +1,11 @@
-// What is loaded after the page has come to rest, each from where the core came from.
+// What is loaded beside the core, from where the core came from: the evidence for clicks at once, the rest when
+// the page has come to rest.
+import type { EvidenceModule } from "./outcomes.ts";
 import type { RecorderModule } from "./recorder.ts";
 import type { VitalsModule } from "./vitals-chunk.ts";
 
 export interface Chunks {
+  evidence(): Promise<EvidenceModule>;
   recorder(): Promise<RecorderModule>;
   vitals(): Promise<VitalsModule>;
 }

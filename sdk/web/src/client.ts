@@ -108,6 +108,7 @@ class Recording implements Page {
   readonly scope = new Scope();
   readonly masked: string;
   readonly blocked: string;
+  pointer?: [x: number, y: number];
   #pageId = randomId(8);
   #serial = 0;
   #dropped = 0;
@@ -134,6 +135,8 @@ class Recording implements Page {
       this.#dropped += events;
     });
     this.#batches = new Batches(this.#pageId, (parcel) => this.#delivery.send(parcel));
+    // The visitor opened a page: that begins a visit, or goes on with one.
+    this.#session = sessions.at(Date.now(), true);
     for (const feature of features) quietly(() => feature(this));
     if (settings.replay) {
       replay(this, settings.replay, {
@@ -175,8 +178,7 @@ class Recording implements Page {
   #add(lane: Lane, type: string, payload: string, how: Emit): string | undefined {
     if (!this.scope.open) return undefined;
     const timestamp = how.timestamp ?? Date.now();
-    // The first event of a page counts as the visitor's doing: they opened it.
-    const session = this.sessions.at(Date.now(), !!how.active || !this.#session);
+    const session = this.sessions.at(Date.now(), !!how.active);
     if (!session?.sampled) return undefined;
     const before = this.#session?.id;
     this.#session = session;

@@ -17,6 +17,8 @@ export interface Page {
   readonly masked: string;
   /** Selector of elements that are left out. */
   readonly blocked: string;
+  /** Where the pointer was last seen. */
+  pointer?: [x: number, y: number];
   /** Records an event; returns its id, or nothing where no visit is being recorded. */
   emit(type: string, payload: object, how?: Emit): string | undefined;
   /** Runs once as the page goes or hides, before what is at hand is sent. */

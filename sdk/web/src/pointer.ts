@@ -16,6 +16,7 @@ export function pointer(page: Page): void {
     points = [];
   };
   page.scope.listen<PointerEvent>(document, "pointermove", (event) => {
+    page.pointer = [event.clientX, event.clientY];
     const now = Date.now();
     if (now - last < SAMPLE_MS || event.pointerType === "touch") return;
     last = now;

@@ -40,5 +40,9 @@ if (tag?.src && !host.gosight) {
     sampling: { sessions: share(dataset.sample), replay: share(dataset.replaySample) },
     cookieDomain: dataset.cookieDomain,
   };
-  host.gosight = start(options, { recorder: loader("recorder", tag), vitals: loader("vitals", tag) });
+  host.gosight = start(options, {
+    evidence: loader("evidence", tag),
+    recorder: loader("recorder", tag),
+    vitals: loader("vitals", tag),
+  });
 }
