@@ -3,7 +3,7 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import type { Session } from "../api/client";
 import { useI18n } from "../i18n";
-import { ago, clock, country, hue, path, shortId } from "../model/format";
+import { ago, clock, country, hue, initials, path, shortId } from "../model/format";
 import { ActivityStrip } from "./ActivityStrip";
 import { Icon } from "./Icon";
 import { SignalChips } from "./Signals";
@@ -128,7 +128,7 @@ function Row({ session, index, top, now }: { session: Session; index: number; to
     >
       <div className="who">
         <span className="avatar" style={{ "--h": hue(session.user_id || session.session_id) }} aria-hidden="true">
-          {session.user_id ? session.user_id.slice(0, 2).toUpperCase() : <Icon name="user" />}
+          {session.user_id ? initials(session.user_id) : <Icon name="user" />}
         </span>
         <div className="cut">
           <strong>{name}</strong>
