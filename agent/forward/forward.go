@@ -1,0 +1,284 @@
+// Package forward empties the agent's queue into aggregators, at least once: a chunk of the queue is done only when
+// an aggregator has acknowledged its frame, or when what no aggregator will ever take is set aside on disk.
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/quic-go/quic-go"
+
+	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
+	"github.com/gosight/gosight/proto/wire"
+)
+
+// Forwarder sends a queue's chunks, several at a time, each to the aggregator that suits best.
+type Forwarder struct {
+	cfg     Config
+	agentID string
+	queue   *queue.Queue
+	log     *slog.Logger
+	m       metrics
+
+	pool   *pool
+	udp    *quic.Transport
+	token  atomic.Pointer[string]
+	spool  rejectedSpool
+	frames sync.Pool
+}
+
+// New reads the credentials and opens the UDP socket; nothing is sent before Run.
+func New(cfg Config, q *queue.Queue, agentID string, reg prometheus.Registerer, log *slog.Logger) (*Forwarder, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	conf, err := cfg.tlsConfig()
+	if err != nil {
+		return nil, fmt.Errorf("forward: %w", err)
+	}
+	token, err := cfg.readToken()
+	if err != nil {
+		return nil, fmt.Errorf("forward: %w", err)
+	}
+	if cfg.RejectedDir == "" {
+		cfg.RejectedDir = filepath.Join(filepath.Dir(q.Dir()), "rejected")
+	}
+	f := &Forwarder{
+		cfg: cfg, agentID: agentID, queue: q, log: log, m: newMetrics(reg),
+		spool:  rejectedSpool{dir: cfg.RejectedDir},
+		frames: sync.Pool{New: func() any { return new([]byte) }},
+	}
+	f.token.Store(&token)
+	socket, err := net.ListenUDP("udp", nil)
+	if err != nil {
+		return nil, fmt.Errorf("forward: open a UDP socket: %w", err)
+	}
+	if err := errors.Join(socket.SetReadBuffer(udpBuffer), socket.SetWriteBuffer(udpBuffer)); err != nil {
+		log.Warn("forward: UDP buffers stay small, HTTP/3 will be slower under load",
+			"error", err, "remedy", "sysctl net.core.rmem_max=7500000 net.core.wmem_max=7500000")
+	}
+	f.udp = &quic.Transport{Conn: socket}
+	f.pool = newPool(func(address string) *aggregator {
+		link := newLink(address, cfg, conf, f.udp, f.m, log)
+		pause := backoff.NewExponentialBackOff()
+		pause.InitialInterval, pause.MaxInterval, pause.Multiplier = cfg.BackoffMin, cfg.BackoffMax, 2
+		return &aggregator{address: address, link: link, backoff: pause,
+			client: gosightconnect.NewRelayClient(link, "https://"+address,
+				connect.WithCodec(wire.Codec{}),
+				connect.WithAcceptCompression("gzip", nil, nil),
+				connect.WithReadMaxBytes(64<<10))}
+	})
+	f.pool.set(cfg.Aggregators)
+	return f, nil
+}
+
+const udpBuffer = 7 << 20
+
+// SetAggregators replaces the aggregators to send to, as a fleet that changes calls for. Frames in flight end
+// where they are.
+func (f *Forwarder) SetAggregators(addresses []string) { f.pool.set(addresses) }
+
+// Run forwards until ctx ends, then goes on for FlushTimeout at most, until the queue is empty. What is left stays
+// in the queue.
+func (f *Forwarder) Run(ctx context.Context) error {
+	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	context.AfterFunc(ctx, func() { time.AfterFunc(f.cfg.FlushTimeout, stop) })
+
+	chunks := make(chan queue.Chunk)
+	var workers sync.WaitGroup
+	for range f.cfg.InFlight {
+		workers.Go(func() {
+			for chunk := range chunks {
+				f.forward(sending, chunk)
+			}
+		})
+	}
+	err := f.read(ctx, sending, chunks)
+	close(chunks)
+	workers.Wait()
+	f.pool.set(nil)
+	f.udp.Close()
+	f.udp.Conn.Close()
+	return err
+}
+
+// read hands out chunks. Once ctx has ended, Read returns what is there and no more.
+func (f *Forwarder) read(ctx, sending context.Context, chunks chan<- queue.Chunk) error {
+	for {
+		chunk, err := f.queue.Read(ctx, f.cfg.FrameBytes)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
+				return nil
+			}
+			return fmt.Errorf("forward: read queue: %w", err)
+		}
+		select {
+		case chunks <- chunk:
+		case <-sending.Done():
+			return f.queue.Release(chunk)
+		}
+		if chunk.Bytes < f.cfg.FrameBytes/2 {
+			select {
+			case <-time.After(f.cfg.Linger):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// forward is done with a chunk when all of it is delivered or set aside.
+func (f *Forwarder) forward(ctx context.Context, chunk queue.Chunk) {
+	f.m.inFlight.Inc()
+	defer f.m.inFlight.Dec()
+	err := f.deliver(ctx, chunk.Values)
+	if err == nil {
+		if err = f.queue.Done(chunk); err == nil {
+			return
+		}
+	} else {
+		err = errors.Join(err, f.queue.Release(chunk))
+	}
+	if ctx.Err() == nil {
+		f.log.Error("forward: chunk is left in the queue", "values", len(chunk.Values), "error", err)
+	}
+}
+
+// deliver sends values as one frame until an aggregator acknowledges it. Values that are refused for good are
+// isolated by halving the frame, and set aside. An error means that ctx has ended.
+func (f *Forwarder) deliver(ctx context.Context, values [][]byte) error {
+	buf := f.frames.Get().(*[]byte)
+	frame, err := wire.AppendFrame((*buf)[:0], values)
+	if err != nil {
+		return fmt.Errorf("pack frame: %w", err)
+	}
+	*buf = frame
+	err = f.send(ctx, frame, values)
+	f.frames.Put(buf) // connect has its own copy
+	var refusal *permanentError
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	if len(values) == 1 {
+		return f.setAside(ctx, values[0], refusal)
+	}
+	half := len(values) / 2
+	if err := f.deliver(ctx, values[:half]); err != nil {
+		return err
+	}
+	return f.deliver(ctx, values[half:])
+}
+
+// permanentError is an aggregator's word that the same frame will never be taken.
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// send tries one aggregator after the other, pausing as they fail, until one acknowledges the frame or refuses it
+// for good.
+func (f *Forwarder) send(ctx context.Context, frame []byte, values [][]byte) error {
+	for {
+		to, err := f.pool.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		answer, err := f.attempt(ctx, to, frame)
+		if err == nil && int(answer.Batches) != len(values) {
+			err = fmt.Errorf("%d batches acknowledged of %d", answer.Batches, len(values))
+		}
+		if err == nil {
+			result := outcome{}
+			if answer.Draining {
+				result.draining = f.cfg.DrainPause
+			}
+			f.pool.release(to, result)
+			f.m.acknowledged(to.address, values, len(frame), time.Since(began))
+			return nil
+		}
+		code := connect.CodeOf(err)
+		if connect.IsWireError(err) && (code == connect.CodeInvalidArgument || code == connect.CodeResourceExhausted) {
+			f.pool.release(to, outcome{}) // it works, it just does not like this frame
+			return &permanentError{err}
+		}
+		f.pool.release(to, outcome{failed: true, retryAfter: retryAfter(err)})
+		f.m.retries.WithLabelValues(to.address, code.String()).Inc()
+		if ctx.Err() != nil {
+			return fmt.Errorf("send frame: %w", ctx.Err())
+		}
+		f.log.Warn("forward: frame not taken, trying again", "aggregator", to.address, "error", err)
+		if code == connect.CodeUnauthenticated {
+			f.reloadToken()
+		}
+	}
+}
+
+func (f *Forwarder) attempt(ctx context.Context, to *aggregator, frame []byte) (*gosight.ForwardResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
+	defer cancel()
+	req := connect.NewRequest(&gosight.ForwardRequest{AgentId: f.agentID, Frame: frame})
+	if token := *f.token.Load(); token != "" {
+		req.Header().Set("Authorization", "Bearer "+token)
+	}
+	answer, err := to.client.Forward(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Msg, nil
+}
+
+func retryAfter(err error) time.Duration {
+	var refusal *connect.Error
+	if !errors.As(err, &refusal) {
+		return 0
+	}
+	seconds, err := strconv.Atoi(refusal.Meta().Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, time.Minute)
+}
+
+func (f *Forwarder) reloadToken() {
+	token, err := f.cfg.readToken()
+	if err != nil {
+		f.log.Error("forward: token", "error", err)
+		return
+	}
+	f.token.Store(&token)
+}
+
+// setAside keeps a value that no aggregator takes where people can find it. Only then is it out of the queue.
+func (f *Forwarder) setAside(ctx context.Context, value []byte, refusal error) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = f.cfg.BackoffMin, f.cfg.BackoffMax
+	for {
+		path, err := f.spool.keep(value)
+		if err == nil {
+			f.m.rejected.WithLabelValues(connect.CodeOf(refusal).String()).Inc()
+			f.log.Error("forward: batch refused for good and set aside", "file", path, "bytes", len(value),
+				"reason", refusal)
+			return nil
+		}
+		f.log.Error("forward: set a refused batch aside, trying again", "error", err)
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-ctx.Done():
+			return fmt.Errorf("set a refused batch aside: %w", ctx.Err())
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package forward
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
+)
+
+// aggregator is one that frames can go to. All but the first three fields are guarded by pool.mu.
+type aggregator struct {
+	address string
+	link    *link
+	client  gosightconnect.RelayClient
+
+	inFlight int
+	backoff  *backoff.ExponentialBackOff
+	notUntil time.Time // it failed: not used before
+	drained  time.Time // it is shutting down: until then used only where there is no other
+	gone     bool      // no longer configured
+}
+
+// pool chooses among aggregators: those that work and stay, and of those the one with the fewest frames in flight.
+type pool struct {
+	connect func(address string) *aggregator
+
+	mu      sync.Mutex
+	members []*aggregator
+	changed chan struct{} // closed, and replaced, when members changes
+}
+
+func newPool(connect func(address string) *aggregator) *pool {
+	return &pool{connect: connect, changed: make(chan struct{})}
+}
+
+// set makes addresses the members; those that stay keep their connections and their state.
+func (p *pool) set(addresses []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	members := make([]*aggregator, 0, len(addresses))
+	for _, address := range addresses {
+		if slices.ContainsFunc(members, func(a *aggregator) bool { return a.address == address }) {
+			continue
+		}
+		i := slices.IndexFunc(p.members, func(a *aggregator) bool { return a.address == address })
+		if i >= 0 {
+			members = append(members, p.members[i])
+			continue
+		}
+		members = append(members, p.connect(address))
+	}
+	for _, old := range p.members {
+		if !slices.Contains(members, old) {
+			old.gone = true
+			if old.inFlight == 0 {
+				old.link.close()
+			}
+		}
+	}
+	p.members = members
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// acquire returns an aggregator for one frame, waiting until there is one to try. Give it back with release.
+func (p *pool) acquire(ctx context.Context) (*aggregator, error) {
+	for {
+		p.mu.Lock()
+		best, wait := choose(p.members, time.Now())
+		if best != nil {
+			best.inFlight++
+			p.mu.Unlock()
+			return best, nil
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("wait for an aggregator: %w", ctx.Err())
+		}
+		timer.Stop()
+	}
+}
+
+// choose returns the best member at this time, or how long until one may be tried.
+func choose(members []*aggregator, now time.Time) (best *aggregator, wait time.Duration) {
+	wait = time.Minute
+	ties := 0
+	for _, a := range members {
+		if until := a.notUntil.Sub(now); until > 0 {
+			wait = min(wait, until)
+			continue
+		}
+		switch {
+		case best == nil || a.before(best, now):
+			best, ties = a, 1
+		case !best.before(a, now):
+			// As good: chance decides, so that agents which start together do not all take the first.
+			if ties++; rand.IntN(ties) == 0 {
+				best = a
+			}
+		}
+	}
+	return best, wait
+}
+
+func (a *aggregator) before(b *aggregator, now time.Time) bool {
+	if mine, other := a.drained.After(now), b.drained.After(now); mine != other {
+		return other
+	}
+	return a.inFlight < b.inFlight
+}
+
+// outcome is what became of a frame, for the choice of where the next one goes.
+type outcome struct {
+	failed     bool
+	retryAfter time.Duration // what it asked for
+	draining   time.Duration // how long to avoid it
+}
+
+func (p *pool) release(a *aggregator, o outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	a.inFlight--
+	switch {
+	case o.failed && now.Before(a.notUntil):
+		// Frames that were in flight together fail together: that is one failure.
+	case o.failed:
+		a.notUntil = now.Add(max(a.backoff.NextBackOff(), o.retryAfter))
+	default:
+		a.backoff.Reset()
+		a.notUntil = time.Time{}
+	}
+	if o.draining > 0 {
+		a.drained = now.Add(o.draining)
+	}
+	if a.gone && a.inFlight == 0 {
+		a.link.close()
+	}
+}
