@@ -45,8 +45,8 @@ func migrate(ctx context.Context, cfg Config, log *slog.Logger) error {
 	return nil
 }
 
-// applyRetention sets each table's TTL where it is not what the configuration says. TTL counts from receiving
-// rather than from the event's own time: a client's clock must not decide what is deleted.
+// applyRetention sets each table's TTL where it is not what the configuration says. TTL counts from when a row
+// arrived here: no client's or agent's clock may decide what is deleted.
 func (s *Store) applyRetention(ctx context.Context) error {
 	days := map[string]int{
 		"events": s.cfg.EventDays, "signals": s.cfg.EventDays, "sessions": s.cfg.EventDays,
@@ -65,8 +65,8 @@ func (s *Store) applyRetention(ctx context.Context) error {
 		switch {
 		case days == 0 && strings.Contains(definition, " TTL "):
 			change = "REMOVE TTL"
-		case days > 0 && !strings.Contains(definition, fmt.Sprintf("+ toIntervalDay(%d)", days)):
-			change = fmt.Sprintf("MODIFY TTL toDateTime(received_at) + toIntervalDay(%d)", days)
+		case days > 0 && !strings.Contains(definition, fmt.Sprintf("(inserted_at) + toIntervalDay(%d)", days)):
+			change = fmt.Sprintf("MODIFY TTL toDateTime(inserted_at) + toIntervalDay(%d)", days)
 		default:
 			continue
 		}
