@@ -63,14 +63,14 @@ func (r *Reference) Next(at int64) *gosight.EventBatch {
 func Published(rng *rand.Rand, i int) *gosight.Event {
 	return &gosight.Event{
 		SessionId: uuid(rng), UserId: uuid(rng), EventType: "click", Payload: referencePayload(rng),
-		Timestamp: 1_790_000_000_000 + int64(i)*37, Metadata: referenceMetadata(rng),
+		Timestamp: 1_790_000_000_000 + int64(i)*900 + rng.Int64N(900), Metadata: referenceMetadata(rng),
 	}
 }
 
 func referencePayload(rng *rand.Rand) string {
 	x, y := rng.IntN(1280), rng.IntN(720)
-	return fmt.Sprintf(`{"x":%d,"y":%d,"vw":1280,"vh":720,"page_x":%d,"page_y":%d,"selector":"main>div.products>article:nth-child(%d)>button","tag":"button","text":"Add item %d to basket","interactive":true}`,
-		x, y, x, y+rng.IntN(4000), rng.IntN(48), rng.IntN(900))
+	return fmt.Sprintf(`{"x":%d,"y":%d,"vw":1280,"vh":720,"page_x":%d,"page_y":%d,"selector":"main>div.products>article:nth-child(%d)>button","tag":"button","text":"Add %s to basket","interactive":true}`,
+		x, y, x, y+rng.IntN(4000), rng.IntN(48), token(rng, 7))
 }
 
 func referenceMetadata(rng *rand.Rand) map[string]string {

@@ -1,0 +1,128 @@
+// Command benchmarks measures GoSight from outside, as its users meet it: real processes, real ports, and at the end
+// of each scenario what was acknowledged is compared with what ClickHouse counts.
+//
+//	go run ./benchmarks 10k            the proof: 10,000 events/s for 5 minutes
+//	go run ./benchmarks --short all    every scenario in its short form, and one table
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/gosight/gosight/benchmarks/report"
+	"github.com/gosight/gosight/benchmarks/scenario"
+	"github.com/gosight/gosight/benchmarks/target"
+)
+
+//go:embed scenarios/*.yaml
+var scenarios embed.FS
+
+type options struct {
+	short                 bool
+	bin, out, ready, data string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var o options
+	flag.BoolVar(&o.short, "short", false, "the short form of each scenario")
+	flag.StringVar(&o.bin, "bin", "bin", "folder of the built programs")
+	flag.StringVar(&o.out, "out", "benchmarks/results", "folder for the results")
+	flag.StringVar(&o.ready, "ready-file", "", "measure the running system that wrote this file, instead of starting one")
+	flag.StringVar(&o.data, "data", "", "folder for the systems' data; by default a temporary one")
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: benchmarks [flags] all|table|SCENARIO...\nscenarios: %s\n", strings.Join(scenario.Names(scenarios), ", "))
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if err := run(ctx, o, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options, names []string) error {
+	switch {
+	case len(names) == 0:
+		flag.Usage()
+		return errors.New("name a scenario")
+	case slices.Equal(names, []string{"all"}):
+		names = scenario.Names(scenarios)
+	case slices.Equal(names, []string{"table"}):
+		names = nil
+	}
+	var failed []string
+	for _, name := range names {
+		s, err := scenario.Read(scenarios, name, o.short)
+		if err != nil {
+			return err
+		}
+		result, err := o.carryOut(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		result.Short, result.Place = o.short, report.Describe(o.bin)
+		if err := result.Write(o.out); err != nil {
+			return err
+		}
+		fmt.Println(result.Markdown(name, false))
+		if len(result.Failures) > 0 {
+			failed = append(failed, name)
+		}
+	}
+	if len(names) != 1 {
+		table, err := report.Reach(o.out, o.short)
+		if err != nil {
+			return err
+		}
+		fmt.Println(table)
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
+	}
+	return ctx.Err()
+}
+
+// carryOut starts the system that a scenario needs, fresh, and runs it.
+func (o options) carryOut(ctx context.Context, s *scenario.Scenario) (result *report.Result, err error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	bench := &scenario.Bench{Screen: os.Stderr, Log: log}
+	if s.Kind == "bandwidth" {
+		return bench.Run(ctx, s)
+	}
+	dir := o.data
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "gosight-bench-"); err != nil {
+			return nil, fmt.Errorf("make data folder: %w", err)
+		}
+		defer os.RemoveAll(dir)
+	}
+	bin, err := filepath.Abs(o.bin)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.ready != "":
+		bench.System, err = target.Attach(o.ready)
+	case s.Shape == "chain":
+		bench.System, err = target.Chain(ctx, bin, dir, !s.KafkaOnly)
+	default:
+		bench.System, err = target.Up(ctx, bin, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, bench.System.Close()) }()
+	return bench.Run(ctx, s)
+}
