@@ -52,8 +52,8 @@ type Config struct {
 	RebalanceTimeout time.Duration `help:"How long a rebalance waits for a member." default:"60s"`
 	HandleTimeout    time.Duration `help:"How long handling one batch may take, retries included." default:"40s"`
 	SessionTimeout   time.Duration `help:"A member that is not heard of for so long is thought dead." default:"30s"`
-	// Covers the longest rule of internal/detect (30 s) and late events (10 s).
-	Rewind time.Duration `help:"How far before the committed position a new owner re-reads a partition." default:"45s"`
+	// The detector forgets nothing that matters within a minute, and decides within 15 s; see process.
+	Rewind time.Duration `help:"How far before the committed position a new owner re-reads a partition." default:"90s"`
 }
 
 // Default is the configuration for a broker on this machine.

@@ -23,8 +23,10 @@ type Record struct {
 	Key       []byte
 	Value     []byte
 	// Committed says that the record lies before the committed position: what comes of it is stored already, it
-	// is only read again to know what led up to the records that follow.
-	Committed bool
+	// is only read again to know what led up to the records that follow. CommittedTime is then when the last
+	// record before that position was produced, Unix milliseconds.
+	Committed     bool
+	CommittedTime int64
 }
 
 // Poison is a record that no retry will make sense of.

@@ -2,10 +2,10 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +30,9 @@ type positions struct {
 
 type position struct {
 	committed int64 // everything before it is stored, -1 while unknown
+	time      int64 // when the last record before committed was produced, Unix ms
 	next      int64 // the record to come, -1 before the first
+	latest    int64 // when the record before next was produced, Unix ms
 	trail     []waypoint
 }
 
@@ -78,7 +80,11 @@ func (p *positions) forget(partitions []int32) {
 	p.metrics.partitions.Set(float64(len(p.of)))
 }
 
-const rewindKey = "reread-from="
+// note is a commit's metadata.
+type note struct {
+	RereadFrom int64 `json:"reread_from"`
+	Time       int64 `json:"time"` // of the last record before the committed offset, Unix ms
+}
 
 // rewind moves new partitions back from the committed offset to the one in the commit's metadata.
 func (p *positions) rewind(ctx context.Context, offsets map[string]map[int32]kgo.Offset,
@@ -99,14 +105,13 @@ func (p *positions) rewind(ctx context.Context, offsets map[string]map[int32]kgo
 			continue
 		}
 		from := commit.At
-		if text, ok := strings.CutPrefix(commit.Metadata, rewindKey); ok {
-			if offset, err := strconv.ParseInt(text, 10, 64); err == nil && offset >= 0 {
-				from = min(from, offset)
-			}
-		}
+		var said note
+		if err := json.Unmarshal([]byte(commit.Metadata), &said); err == nil && said.RereadFrom >= 0 {
+			from = min(from, said.RereadFrom)
+		} // else somebody set the offset by hand: begin there
 		offsets[topic][partition] = kgo.NewOffset().At(from)
 		if position := p.of[partition]; position != nil {
-			position.committed, position.next = commit.At, from
+			position.committed, position.next, position.time = commit.At, from, said.Time
 		}
 	}
 	return offsets, nil
@@ -118,14 +123,14 @@ func (p *positions) mark(records []*kgo.Record) []Record {
 	defer p.mu.Unlock()
 	marked := make([]Record, 0, len(records))
 	for _, record := range records {
-		committed := int64(-1)
-		if position := p.of[record.Partition]; position != nil {
-			committed = position.committed
-		}
-		marked = append(marked, Record{
+		r := Record{
 			Partition: record.Partition, Offset: record.Offset, Time: record.Timestamp.UnixMilli(),
-			Key: record.Key, Value: record.Value, Committed: record.Offset < committed,
-		})
+			Key: record.Key, Value: record.Value,
+		}
+		if position := p.of[record.Partition]; position != nil && record.Offset < position.committed {
+			r.Committed, r.CommittedTime = true, position.time
+		}
+		marked = append(marked, r)
 	}
 	return marked
 }
@@ -157,6 +162,7 @@ func (p *positions) advance(records []*kgo.Record) {
 
 // pass notes a record on the trail and drops what lies further back than is ever re-read.
 func (at *position) pass(offset, time int64, rewind time.Duration) {
+	at.latest = time
 	if n := len(at.trail); n == 0 || time >= at.trail[n-1].time+waypointSpacing {
 		at.trail = append(at.trail, waypoint{offset, time})
 	}
@@ -171,11 +177,16 @@ func (p *positions) commit(ctx context.Context) error {
 	topic := p.cfg.Topic(p.lane)
 	p.mu.Lock()
 	moved := map[int32]kgo.EpochOffset{}
-	rereads := map[int32]string{}
+	notes := map[int32]string{}
 	for partition, position := range p.of {
 		if position.next > position.committed {
 			moved[partition] = kgo.EpochOffset{Epoch: -1, Offset: position.next}
-			rereads[partition] = rewindKey + strconv.FormatInt(position.trail[0].offset, 10)
+			text, err := json.Marshal(note{RereadFrom: position.trail[0].offset, Time: position.latest})
+			if err != nil {
+				p.mu.Unlock()
+				return fmt.Errorf("note on commit of %s: %w", topic, err)
+			}
+			notes[partition] = string(text)
 		}
 	}
 	p.mu.Unlock()
@@ -186,7 +197,7 @@ func (p *positions) commit(ctx context.Context) error {
 		for i := range req.Topics {
 			for j := range req.Topics[i].Partitions {
 				partition := &req.Topics[i].Partitions[j]
-				if metadata, ok := rereads[partition.Partition]; ok {
+				if metadata, ok := notes[partition.Partition]; ok {
 					partition.Metadata = &metadata
 				}
 			}

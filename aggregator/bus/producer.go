@@ -18,7 +18,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-
 // Producer writes batches into Kafka. Safe for concurrent use.
 type Producer struct {
 	cfg     Config
