@@ -27,4 +27,5 @@ const tsc = join(dirname(require.resolve("typescript/package.json")), "bin/tsc")
 execFileSync(process.execPath, [tsc, "-p", "tsconfig.types.json"], { stdio: "inherit" });
 // The same declarations, read as CommonJS because of the package.json beside them.
 cpSync("dist/esm", "dist/cjs", { recursive: true, filter: (path) => !/\.(js|map)$/.test(path) });
+cpSync("../../LICENSE", "dist/LICENSE");
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');

@@ -8,6 +8,7 @@ import {
   type GoSightStats,
   type Limits,
   limitsOf,
+  maxEventBytes,
   maxPayloadBytes,
 } from "./options.ts";
 import { backoffMs, durationMs, failureOf } from "./retry.ts";
@@ -121,7 +122,9 @@ export class GoSightClient {
       const payload = JSON.stringify(event.payload ?? {}) ?? "{}";
       if (Buffer.byteLength(payload) > maxPayloadBytes) return void this.#drop("payload_too_large", 1);
       const id = event.id || `${this.#idPrefix}.${(++this.#lastId).toString(36)}`;
-      return encodeEvent(event, id, payload, Date.now());
+      const encoded = encodeEvent(event, id, payload, Date.now());
+      // Ids and metadata have no end either; what is taken fits into an empty buffer.
+      return encoded.length > maxEventBytes ? void this.#drop("event_too_large", 1) : encoded;
     } catch (cause) {
       // A cycle or a BigInt in the payload, or a field that is not of its type.
       return void this.#drop("invalid_payload", 1, cause instanceof Error ? cause : undefined);

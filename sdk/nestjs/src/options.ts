@@ -42,7 +42,7 @@ export interface GoSightTls {
 export interface GoSightProblem {
   kind: "dropped" | "retry";
   /**
-   * `buffer_full`, `closed`, `close_timeout`, `invalid_payload`, `agent_refused`, a gRPC status in lower case such
+   * `buffer_full`, `closed`, `close_timeout`, `invalid_payload`, `event_too_large`, a gRPC status in lower case such
    * as `unavailable`, or the agent's reason for refusing an event, such as `missing_session_id`.
    */
   reason: string;
@@ -80,6 +80,8 @@ export interface GoSightStats {
 
 /** The agent refuses larger payloads. */
 export const maxPayloadBytes = 64 * 1024;
+/** An encoded event with its metadata; the agent's limits are well below. */
+export const maxEventBytes = 2 * maxPayloadBytes;
 
 const defaults = {
   // A few seconds of a busy service, and what an agent's restart takes.

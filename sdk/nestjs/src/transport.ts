@@ -5,7 +5,10 @@ import type { GoSightClientOptions } from "./options.ts";
 
 const sendBatch = `/${Ingestor.typeName}/${Ingestor.method.sendBatch.name}`;
 
-/** One HTTP/2 connection to the agent, over which batches go beside each other. */
+/**
+ * One HTTP/2 connection to the agent, over which batches go beside each other.
+ * @internal
+ */
 export class Transport {
   readonly #client: Client;
   readonly #metadata = new Metadata();

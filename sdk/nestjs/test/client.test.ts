@@ -205,7 +205,11 @@ describe("bounds", () => {
     expect(client.send({ sessionId: "s", type: "custom", payload: { text: "x".repeat(70_000) } })).toBe(
       false,
     );
+    expect(client.send({ sessionId: "s", type: "custom", metadata: { text: "x".repeat(140_000) } })).toBe(
+      false,
+    );
     expect(client.stats().dropped).toEqual({
+      event_too_large: 1,
       missing_session_id: 1,
       missing_event_type: 1,
       invalid_payload: 3,

@@ -7,6 +7,8 @@ import type { GoSightModuleOptions, GoSightRequest } from "./options.ts";
 /** The agent's limits: a header beyond them is nobody's id. */
 const maxSessionBytes = 128;
 const maxUserBytes = 256;
+/** The page of the session that asked: a session may have several open. */
+const pageHeader = "x-gosight-page";
 
 /** A request on its way through the application. */
 export interface Trace {
@@ -95,7 +97,9 @@ export class Requests {
     const userId =
       this.#ask(this.options.user, trace.request) ??
       this.#header(trace.request, this.#userHeader, maxUserBytes);
-    return this.client.send({ sessionId, userId, type, payload, timestamp });
+    const page = this.#header(trace.request, pageHeader, maxSessionBytes);
+    const metadata = page ? { page_id: page } : undefined;
+    return this.client.send({ sessionId, userId, type, payload, timestamp, metadata });
   }
 
   #finish(trace: Trace, startedAt: number, duration: number, response: ServerResponse): void {
