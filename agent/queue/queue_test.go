@@ -20,6 +20,11 @@ const (
 	replay = gosight.Lane_LANE_REPLAY
 )
 
+var (
+	background = context.Background()
+	discard    = slog.New(slog.DiscardHandler)
+)
+
 func testConfig(t testing.TB) Config {
 	cfg := Default()
 	cfg.Dir = filepath.Join(t.TempDir(), "queue")
