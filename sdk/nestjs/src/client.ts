@@ -72,7 +72,7 @@ export class GoSightClient {
   async sendWhenRoom(event: GoSightEvent): Promise<boolean> {
     const encoded = this.#encode(event);
     if (!encoded) return false;
-    while (!this.#closed && !this.#buffer.fits(encoded)) await this.#buffer.room();
+    while (!this.#closed && !this.#buffer.fits(encoded)) await awake(this.#buffer.room());
     if (this.#closed) return this.#drop("closed", 1);
     this.#add(encoded);
     return true;
@@ -86,10 +86,7 @@ export class GoSightClient {
   /** Resolves when what was taken until now has been delivered or given up. */
   async flush(): Promise<void> {
     this.#sealAndSend();
-    // Timers here do not keep a process alive that has nothing else to do; one that waits for us does have.
-    const alive = setInterval(() => {}, 60_000);
-    await this.#buffer.settled();
-    clearInterval(alive);
+    await awake(this.#buffer.settled());
   }
 
   /** Takes no more, delivers what is there, for as long as `closeTimeoutMs`, and hangs up. */
@@ -219,4 +216,11 @@ export class GoSightClient {
       // The listener's fault is not the program's.
     }
   }
+}
+
+/** The waits between attempts keep no process alive that has nothing else to do; one that waits for us does have. */
+async function awake(promise: Promise<void>): Promise<void> {
+  const alive = setInterval(() => {}, 60_000);
+  await promise;
+  clearInterval(alive);
 }

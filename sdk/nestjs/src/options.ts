@@ -108,10 +108,8 @@ export function limitsOf(options: GoSightClientOptions): Limits {
     if (!Number.isFinite(value) || value < least) throw new RangeError(`${name} must be at least ${least}`);
     limits[name] = value;
   }
-  if (limits.maxBufferBytes < 2 * maxPayloadBytes) {
-    throw new RangeError(
-      `maxBufferBytes must be at least ${2 * maxPayloadBytes}: one event may be nearly that large`,
-    );
+  if (limits.maxBufferBytes < maxEventBytes) {
+    throw new RangeError(`maxBufferBytes must be at least ${maxEventBytes}: one event may be that large`);
   }
   return limits;
 }

@@ -78,6 +78,28 @@ it("is a client for programs without Nest, in ESM and CommonJS", async () => {
   }
   expect(agent.of("plain-esm")).toHaveLength(1);
   expect(agent.of("plain-cjs")).toHaveLength(1);
+
+  const away = await new FakeAgent().start();
+  away.stop();
+  const env = { ...process.env, AGENT: away.address };
+  const start = `
+    import { GoSightClient } from "@gosight/nestjs/client";
+    const client = new GoSightClient({ endpoint: process.env.AGENT, maxBufferEvents: 1, onProblem: () => console.log("away") });
+    const event = { sessionId: "s", type: "custom" };`;
+  // Nobody waits for the events: an agent that is away keeps no process alive.
+  writeFileSync(join(dir, "leave.mjs"), `${start} client.send(event);`);
+  await run(process.execPath, ["leave.mjs"], { cwd: dir, env, timeout: 30_000 });
+  // The program waits: it lives until the agent is back.
+  writeFileSync(
+    join(dir, "wait.mjs"),
+    `${start} for (let n = 0; n < 2; n++) await client.sendWhenRoom(event); await client.flush();`,
+  );
+  const waiting = run(process.execPath, ["wait.mjs"], { cwd: dir, env, timeout: 30_000 });
+  await new Promise((resolve) => waiting.child.stdout?.once("data", resolve));
+  await away.start(away.port);
+  await waiting;
+  expect(away.of("s")).toHaveLength(2);
+  away.stop();
 });
 
 describe.each(["11", "12"])("with NestJS %s", (major) => {
