@@ -65,7 +65,7 @@ const insights = createRoute({
       ...(range && range !== "all" ? { range } : {}),
       ...(kind ? { kind } : {}),
       ...(page ? { page } : {}),
-      ...([60_000, 300_000, 3_600_000, 86_400_000].includes(bucket) ? { bucket } : {}),
+      ...([60_000, 300_000, 3_600_000, 21_600_000, 86_400_000].includes(bucket) ? { bucket } : {}),
     };
   },
   component: lazyRouteComponent(() => import("./pages/Insights"), "InsightsPage"),

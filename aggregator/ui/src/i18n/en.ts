@@ -151,6 +151,7 @@ export const en = {
   "bucket.60000": "Minute",
   "bucket.300000": "5 minutes",
   "bucket.3600000": "Hour",
+  "bucket.21600000": "6 hours",
   "bucket.86400000": "Day",
   "insights.pages": "Pages where it happens",
   "insights.elements": "Elements people struggle with",

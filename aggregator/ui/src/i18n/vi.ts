@@ -152,6 +152,7 @@ export const vi: Record<TextKey, string> = {
   "bucket.60000": "Phút",
   "bucket.300000": "5 phút",
   "bucket.3600000": "Giờ",
+  "bucket.21600000": "6 giờ",
   "bucket.86400000": "Ngày",
   "insights.pages": "Các trang xảy ra",
   "insights.elements": "Phần tử gây khó khăn",

@@ -103,27 +103,29 @@ export function SessionPage() {
   );
   const jump = useCallback(
     (step: 1 | -1) => {
-      const signal = neighbour(signals, state.now, step);
+      // The player's own clock: keys come faster than renders.
+      const signal = player && neighbour(signals, player.snapshot().now, step);
       if (signal) seek(signal.ts - signalLead);
     },
-    [signals, state.now, seek],
+    [signals, player, seek],
   );
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
+      const at = player?.snapshot().now ?? 0;
       if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select, textarea")) return;
       if (event.key === "n") jump(1);
       else if (event.key === "p") jump(-1);
       else if (event.key === " " && !target.matches("button, a")) player?.toggle();
-      else if (event.key === "ArrowRight" && !target.closest("[role=tablist]")) seek(state.now + 5000);
-      else if (event.key === "ArrowLeft" && !target.closest("[role=tablist]")) seek(state.now - 5000);
+      else if (event.key === "ArrowRight" && !target.closest("[role=tablist]")) seek(at + 5000);
+      else if (event.key === "ArrowLeft" && !target.closest("[role=tablist]")) seek(at - 5000);
       else return;
       event.preventDefault();
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
-  }, [jump, player, seek, state.now]);
+  }, [jump, player, seek]);
 
   if (found.isError) {
     return found.error instanceof ApiError && found.error.status === 404 ? (

@@ -1,0 +1,171 @@
+// @vitest-environment node
+import { existsSync } from "node:fs";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Seeded, startServer } from "./server";
+
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const flags = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+const built = existsSync(new URL("../dist/index.html", import.meta.url));
+if (!existsSync(executablePath)) console.warn(`NOT RUN: UI browser tests, no Chromium at ${executablePath} (set CHROMIUM)`);
+if (!built) console.warn('NOT RUN: UI browser tests, the UI is not built (run "npm run build -w aggregator/ui")');
+
+describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { timeout: 30_000 }, () => {
+  let browser: Browser;
+  let seeded: Seeded;
+  let stop: () => Promise<void>;
+  const faults: string[] = [];
+
+  beforeAll(async () => {
+    const server = await startServer();
+    ({ seeded, stop } = server);
+    browser = await chromium.launch({ executablePath, args: flags });
+  }, 90_000);
+  afterAll(async () => {
+    await browser?.close();
+    await stop?.();
+  });
+
+  async function open(path: string, size = { width: 1280, height: 800 }): Promise<Page> {
+    const context = await browser.newContext({ viewport: size, locale: "en-GB" });
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    context.setDefaultTimeout(8000);
+    const page = await context.newPage();
+    page.on("pageerror", (error) => faults.push(`${path}: ${error.message}`));
+    page.on("console", (m) => m.type() === "error" && faults.push(`${path}: ${m.text()}`));
+    await page.goto(seeded.ui + path);
+    return page;
+  }
+  const add = async (id: string, step: string) => {
+    const answer = await fetch(`${seeded.control}/visit?id=${id}&step=${step}`, { method: "POST" });
+    expect(answer.ok).toBe(true);
+  };
+
+  test("sessions: counts, filters in the address, virtual rows", async () => {
+    const page = await open("/");
+    await page.getByText(`${seeded.sessions} sessions`).waitFor();
+    await page.locator(".visit").first().waitFor();
+    expect(await page.locator(".visit").count()).toBeLessThan(40);
+    await page.getByRole("button", { name: /^Rage click/ }).click();
+    await page.waitForURL(/kind=rage_click/);
+    await page.getByPlaceholder("Page address contains").fill("checkout");
+    await page.waitForURL(/page=checkout/);
+    await page.goto(page.url());
+    expect(await page.getByPlaceholder("Page address contains").inputValue()).toBe("checkout");
+    await page.getByPlaceholder("User or session id").fill("nobody-here");
+    await page.getByText("No session fits these filters").waitFor();
+    await page.context().close();
+  });
+
+  test("sessions: arrow keys move, Enter opens", async () => {
+    const page = await open("/sessions");
+    await page.locator('.visit[data-index="0"]').focus();
+    await page.keyboard.press("ArrowDown");
+    await page.locator('.visit[data-index="1"]:focus').waitFor();
+    await page.keyboard.press("ArrowUp");
+    await page.locator('.visit[data-index="0"]:focus').waitFor();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/sessions\/visit-00000/);
+    await page.context().close();
+  });
+
+  test("session: the replay shows the shop, marks stand where the signals are, n and p jump", async () => {
+    const page = await open("/sessions/visit-00000?t=3500");
+    const frame = page.frameLocator(".stage iframe");
+    await frame.getByText("Green things, delivered calm.").waitFor();
+    expect(await page.locator(".stage iframe").getAttribute("sandbox")).toBe("allow-same-origin");
+    expect(await frame.locator("article.card").count()).toBe(8);
+    expect(await page.locator(".mark").count()).toBe(3);
+    // The rage click's mark stands at 11.9 of 16.0 seconds.
+    const left = await page.locator('.mark[data-kind="rage_click"]').evaluate((e) => Number.parseFloat(e.style.left));
+    expect(left).toBeCloseTo((11913 / 16000) * 100, 0);
+
+    const time = () => page.locator(".controls .time b").textContent();
+    await page.locator('.mark[data-kind="rage_click"]').click();
+    await frame.locator("#pay").waitFor();
+    expect(await frame.locator("#checkout").isVisible()).toBe(true);
+    expect(await time()).toBe("0:10");
+    // What was typed never shows.
+    expect(await frame.locator("#card").inputValue()).toMatch(/^\*+$/);
+    await page.keyboard.press("n");
+    await page.getByText("0:13", { exact: true }).first().waitFor();
+    await page.keyboard.press("p");
+    await page.keyboard.press("p");
+    await frame.getByText("Green things, delivered calm.").waitFor();
+    expect(await time()).toBe("0:01");
+
+    await page.getByRole("button", { name: "Copy link to this moment" }).click();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/visit-00000\?t=16\d\d$/);
+    await page.getByRole("tab", { name: /Signals/ }).click();
+    await page.getByText("7 clicks in 2.2 s").waitFor();
+    await page.getByRole("tab", { name: /Console/ }).click();
+    await page.getByText("TypeError: order.id is undefined").waitFor();
+    await page.context().close();
+  });
+
+  test("session: an unknown one says so", async () => {
+    const page = await open("/sessions/none-such");
+    await page.getByText("There is no such session").waitFor();
+    await page.context().close();
+    const at = faults.findIndex((fault) => fault.includes("none-such"));
+    faults.splice(at, 1);
+  });
+
+  test("live: a visit arrives, its signal appears, and it can be followed, within two seconds", async () => {
+    const list = await open("/sessions");
+    await list.locator(".visit").first().waitFor();
+    // Counted from when the rows are stored: how they get there is not the UI's.
+    await add("now-1", "begin");
+    let began = Date.now();
+    const row = list.locator('.visit[data-session="now-1"]');
+    await row.locator(".live").waitFor({ timeout: 4000 });
+    const arrived = Date.now() - began;
+    expect(await row.getAttribute("data-index")).toBe("0");
+
+    await row.click();
+    const frame = list.frameLocator(".stage iframe");
+    await frame.getByText("Green things, delivered calm.").waitFor();
+    await list.getByRole("button", { name: "Following live" }).waitFor();
+    await add("now-1", "rage");
+    began = Date.now();
+    await list.locator('.mark[data-kind="rage_click"]').waitFor({ timeout: 4000 });
+    const marked = Date.now() - began;
+    await frame.locator("#cart").getByText("2").waitFor({ timeout: 8000 });
+    console.log(`live: a new visit after ${arrived} ms, its signal after ${marked} ms`);
+    expect(Math.max(arrived, marked)).toBeLessThan(2000);
+    await list.context().close();
+  });
+
+  test("insights: figures are the seed's, an element leads to the moment", async () => {
+    const page = await open("/insights?range=7d");
+    const card = (name: string) => page.locator("button.kind-card", { hasText: name }).locator("strong");
+    await card("Rage click").waitFor();
+    expect(await card("Dead click").textContent()).toBe(String(seeded.by_kind.dead_click));
+    expect(await card("Thrashed cursor").textContent()).toBe(String(seeded.by_kind.thrashed_cursor));
+    await page.locator("canvas").waitFor();
+    await page.locator(".elements tbody tr").first().getByRole("link", { name: "Watch" }).click();
+    await page.waitForURL(/\/sessions\/.+\?at=\d+/);
+    await page.locator(".mark").first().waitFor();
+    await page.context().close();
+  });
+
+  test("phone, dark, Vietnamese: nothing overflows", async () => {
+    const page = await open("/sessions", { width: 390, height: 844 });
+    await page.getByRole("button", { name: "Tiếng Việt" }).click();
+    await page.getByRole("button", { name: "Đổi giao diện sáng hoặc tối" }).click();
+    for (const path of ["/sessions", "/sessions/visit-00000", "/insights", "/docs"]) {
+      await page.goto(seeded.ui + path);
+      await page.locator("h1").waitFor();
+      expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
+      expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(390);
+    }
+    await page.context().close();
+  });
+
+  test("nothing was written to the console", () => {
+    expect(faults).toEqual([]);
+  });
+});
