@@ -7,5 +7,6 @@ export default defineConfig({
     hookTimeout: 30_000,
     // The machine that builds this has two cores, and each browser wants one.
     fileParallelism: false,
+    maxConcurrency: 10,
   },
 });

@@ -4,7 +4,7 @@ import { isElement, parentOf } from "./dom.ts";
 import { eachWindow, type Window } from "./frames.ts";
 import type { Kind } from "./judge.ts";
 import type { Page } from "./page.ts";
-import type { Scope } from "./scope.ts";
+import { quietly, type Scope } from "./scope.ts";
 
 export interface Raw {
   kind: Kind;
@@ -40,12 +40,7 @@ const EVENTS: Record<string, Kind> = {
 const DRAWS =
   "fillRect clearRect strokeRect fill stroke fillText strokeText drawImage putImageData drawArrays drawElements clear";
 
-export interface Changes {
-  /** Hands over what is waiting, so that it counts as before whatever comes next. */
-  flush(): void;
-}
-
-export function watchChanges(page: Page, roots: ShadowRoot[], tell: (change: Raw) => void): Changes {
+export function watchChanges(page: Page, roots: ShadowRoot[], tell: (change: Raw) => void): void {
   const { scope } = page;
   const observer = new MutationObserver((records) => take(records));
   const take = (records: MutationRecord[]) => {
@@ -72,7 +67,6 @@ export function watchChanges(page: Page, roots: ShadowRoot[], tell: (change: Raw
       if (element.shadowRoot) watch(element.shadowRoot);
   });
   for (const root of roots) watch(root);
-  return { flush: () => take(observer.takeRecords()) };
 }
 
 /** What a record shows, or nothing. */
@@ -121,9 +115,9 @@ function events(scope: Scope, win: Window, tell: (change: Raw) => void): void {
   for (const name of ["insertRule", "deleteRule", "replace", "replaceSync"] as const) {
     scope.tap(win.CSSStyleSheet?.prototype, name, (self) => mutation(self, "rule"));
   }
-  scope.tapSetter(win.StyleSheet?.prototype, "disabled", (self) => mutation(self, "rule"));
-  scope.tapSetter(win.Document.prototype, "adoptedStyleSheets", (self) => mutation(self, "rule"));
-  scope.tapSetter(win.ShadowRoot?.prototype, "adoptedStyleSheets", (self) => mutation(self, "rule"));
+  tapSetter(scope, win.StyleSheet?.prototype, "disabled", (self) => mutation(self, "rule"));
+  tapSetter(scope, win.Document.prototype, "adoptedStyleSheets", (self) => mutation(self, "rule"));
+  tapSetter(scope, win.ShadowRoot?.prototype, "adoptedStyleSheets", (self) => mutation(self, "rule"));
   for (const name of ["alert", "confirm", "prompt", "print"] as const)
     scope.tap(win as Window, name, () => mutation(win, name));
   scope.tap(win.HTMLMediaElement.prototype, "play", (self) => mutation(self, "play"));
@@ -160,4 +154,24 @@ function draws(scope: Scope, prototype: object | undefined, drew: (canvas: objec
       if (methods[name] === tapped) methods[name] = original;
     });
   }
+}
+
+/** Tells of each time a property is set. */
+function tapSetter(
+  scope: Scope,
+  object: object | undefined,
+  name: string,
+  note: (self: unknown) => void,
+): void {
+  const own = object && Object.getOwnPropertyDescriptor(object, name);
+  if (!own?.set || !own.configurable) return;
+  const { set } = own;
+  Object.defineProperty(object, name, {
+    ...own,
+    set(value: unknown) {
+      if (scope.open) quietly(() => note(this));
+      set.call(this, value);
+    },
+  });
+  scope.add(() => Object.defineProperty(object, name, own));
 }

@@ -48,6 +48,8 @@ export class Delivery {
   #draining = false;
   #endpoint = 0;
   #stopped = false;
+  /** The browser's own, whatever the page puts in its place later. */
+  #fetch = fetch.bind(window);
   readonly backlog: Backlog;
 
   constructor(
@@ -82,7 +84,7 @@ export class Delivery {
       room -= parcel.body.length + 64;
       const body = concat([parcel.body, encodeSentAt(Date.now())]);
       quietly(() =>
-        fetch(this.#url("&encoding=proto"), {
+        this.#fetch(this.#url("&encoding=proto"), {
           method: "POST",
           body,
           headers: { "Content-Type": "text/plain" },
@@ -162,7 +164,7 @@ export class Delivery {
         headers["Content-Encoding"] = "gzip";
         sent = await new Response(sent.stream().pipeThrough(new CompressionStream("gzip"))).blob();
       }
-      const answer = await fetch(this.#url(), {
+      const answer = await this.#fetch(this.#url(), {
         method: "POST",
         body: sent,
         headers,

@@ -34,7 +34,7 @@ export function interactive(scope: Scope): (target: Element) => boolean {
   return (target) => {
     if (within(target, "label") && !within(target, "a,button,[role]")) return true;
     for (let at: Element | null = target, level = 0; at && level < LEVELS; at = parentOf(at), level++) {
-      if (/^(body|html)$/.test(at.localName)) return false;
+      if (/^(body|html)$/.test(at.localName)) break;
       if (semantic(at)) return true;
       if ((listened.has(at) || framework(at)) && !large(at)) return true;
     }

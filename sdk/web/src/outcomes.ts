@@ -44,6 +44,7 @@ const OTHER = Symbol();
 
 const FIELDS = "select,textarea,input:not([type=button],[type=submit],[type=reset],[type=image])";
 const EDITABLE = `${FIELDS},[contenteditable]:not([contenteditable=false])`;
+const CHOICES = /^(checkbox|radio|range|color|file|select)/;
 const MEDIA = "video[controls],audio[controls],iframe,embed,object";
 const DISABLED = ":disabled,[aria-disabled=true]";
 
@@ -82,7 +83,8 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     let most = regions.rhythm(region, sign, time);
     if (!isElement(region)) return most;
     const parent = parentOf(region);
-    if (parent) most = Math.max(most, regions.rhythm(parent, `*${signOf(region)}`, time));
+    if (parent && region.classList[0])
+      most = Math.max(most, regions.rhythm(parent, `*${signOf(region)}`, time));
     let at: Element | null = parent;
     for (
       let level = 0;
@@ -100,7 +102,8 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     if (time < userUntil && !known) return;
     regions.note(region, sign, time);
     regions.note(region, "any", time);
-    const parent = isElement(region) && parentOf(region);
+    // Slides and rows of one class take turns: what one does by itself, the others will.
+    const parent = isElement(region) && region.classList[0] && parentOf(region);
     if (parent) regions.note(parent, `*${signOf(region as Element)}`, time);
   };
 
@@ -118,12 +121,14 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     click.look ??= setTimeout(() => quietly(() => judge(click, false)), SETTLE_MS);
   };
 
-  const changes = watchChanges(page, roots, (raw) => {
+  watchChanges(page, roots, (raw) => {
     const { region, sign, kind } = raw;
     if (cause === OTHER) return;
     if (kind === "scroll" && now() - wheeled < DEADLINE_MS) return;
     const rhythm = restless(region, sign);
-    const change: Change & Raw = { ...raw, at: now(), direct: !!cause, rhythm, loading: loading() };
+    // On a busy page a ticker may come between the listeners and the message that ends them.
+    const direct = !!cause && (rhythm < 2 || dispatching());
+    const change: Change & Raw = { ...raw, at: now(), direct, rhythm, loading: loading() };
     if (cause) {
       if ("id" in cause) consider(cause, change);
       else if (cause.changes.length < MOST_CHANGES) cause.changes.push(change);
@@ -139,12 +144,10 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
   const channel = new MessageChannel();
   let turn = 0;
   channel.port1.onmessage = ({ data }) => {
-    changes.flush();
     if (data === turn) cause = undefined;
   };
   scope.add(() => channel.port1.close());
   const during = (what: typeof cause) => {
-    changes.flush();
     cause = what;
     channel.port2.postMessage(++turn);
   };
@@ -201,23 +204,26 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     if (cause !== OTHER) answer(kind);
   });
 
-  tapRequests(page, ({ url, aside }) => {
+  tapRequests(page, ({ method, url, aside }) => {
     const path = url.replace(/[?#].*/, "");
     const at = now();
-    const rhythm = regions.rhythm(window, path, at);
-    if (cause === OTHER || aside) return () => undefined;
-    if (!cause && at > userUntil) regions.note(window, path, at);
-    const askers = cause && "id" in cause ? [cause] : cause ? [] : [...pending];
-    const whose = askers.filter((click) => rhythm < 2 && !habitual(habits, path, click));
+    const askers = aside || cause === OTHER ? [] : !cause ? [...pending] : "id" in cause ? [cause] : [];
+    const whose = askers.filter(
+      (click) => regions.rhythm(window, path, at) < 2 && !habitual(habits, path, click),
+    );
     for (const click of whose) click.requests.push(at);
-    return () => {
-      for (const click of whose) click.responses.push(now());
+    if (!cause && at > userUntil) regions.note(window, path, at);
+    return (status) => {
+      const answered = now();
+      for (const click of whose) click.responses.push(answered);
+      if (page.settings.network === false) return;
+      const duration_ms = Math.round(answered - at);
+      page.emit("network", { method: method.toUpperCase(), url: page.url(url), status, duration_ms });
     };
   });
 
   page.onHide((leaving) => {
     if (!leaving) return;
-    changes.flush();
     for (const click of pending) {
       judge(click, true);
       // Without the Navigation API, leaving right after a click is the sign of it that there is.
@@ -228,7 +234,6 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
 
   return {
     clicked(event, click) {
-      changes.flush();
       const at = event.timeStamp;
       const own = press && at - press.at < 10_000 ? press : undefined;
       press = undefined;
@@ -256,7 +261,6 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
   }
 
   function expire(click: Pending): void {
-    changes.flush();
     judge(click, true);
     if (!pending.has(click)) return;
     const { before, requests, at, subject } = click;
@@ -265,17 +269,30 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     if (before && (click.interactive || !moved) && differs(before, subject, calm))
       decide(click, "mutation", now());
     else if (requests[0] !== undefined) decide(click, "network", requests[0]);
+    else if (opaque(click.target)) decide(click, "mutation", now());
     else decide(click, "none", at + DEADLINE_MS);
   }
 }
 
+/** Are we in a listener of a click, or in what such a listener left to do at its end? */
+function dispatching(): boolean {
+  const { event } = window;
+  return !!event?.isTrusted && /^(click|mouse|pointer|touch)/.test(event.type);
+}
+
 /** Pressing shows on the control itself, whether or not it does anything: that is no answer. */
 function feedback(change: Change, { subject, target }: Clicked): boolean {
+  // A field that was being typed in is left by any click anywhere, and says then that it has changed.
+  if (change.sign === "change") return true;
   if (!isElement(change.region) || change.kind !== "mutation") return false;
   return change.region.contains(target)
     ? /^@(class|style|data-)/.test(change.sign)
     : subject.contains(change.region);
 }
+
+/** A custom element with nothing in it that we can see has a shadow root that we cannot: give it its due. */
+const opaque = (target: Element): boolean =>
+  target.localName.includes("-") && !target.shadowRoot && !target.firstElementChild;
 
 /** Could anyone have seen it? */
 function seen({ shown }: Raw): boolean {
@@ -312,7 +329,7 @@ function native({ target, subject }: Clicked, event: MouseEvent, own: Press | un
   if (subject.matches(DISABLED) || within(target, DISABLED)) return "input";
   const label = target.closest("label")?.control;
   const field = label ?? subject;
-  if (field.matches(EDITABLE)) return field.ownerDocument.activeElement === field ? "focus" : "input";
+  if (field.matches(EDITABLE)) return CHOICES.test((field as HTMLInputElement).type) ? "input" : "focus";
   if (subject.matches(MEDIA)) return "mutation";
   if (own && Math.hypot(own.x - event.clientX, own.y - event.clientY) > DRAG_PX) return "input";
   const selected = !!target.ownerDocument.getSelection()?.toString();

@@ -35,11 +35,6 @@ export class Scope {
     }
   }
 
-  every(ms: number, fn: () => void): void {
-    const timer = setInterval(() => quietly(fn), ms);
-    this.add(() => clearInterval(timer));
-  }
-
   /**
    * Lets `note` see each call of `object[name]` before it is made, and its result after. A Proxy keeps the
    * function's name, length and "[native code]", which pages test for.
@@ -64,22 +59,6 @@ export class Scope {
       // Somebody may have wrapped ours in turn: then it stays, and only passes through.
       if ((object as Record<K, unknown>)[name] === tapped) object[name] = original;
     });
-  }
-
-  /** The same for a property's setter. */
-  tapSetter(object: object | undefined, name: string, note: (self: unknown, value: unknown) => void): void {
-    const own = object && Object.getOwnPropertyDescriptor(object, name);
-    if (!own?.set || !own.configurable) return;
-    const { set } = own;
-    const scope = this;
-    Object.defineProperty(object, name, {
-      ...own,
-      set(value: unknown) {
-        if (scope.open) quietly(() => note(this, value));
-        set.call(this, value);
-      },
-    });
-    this.add(() => Object.defineProperty(object, name, own));
   }
 
   close(): void {

@@ -5,7 +5,6 @@ import { consoleLines } from "./console.ts";
 import { errors } from "./errors.ts";
 import { inputs } from "./input.ts";
 import { navigation } from "./navigation.ts";
-import { network } from "./network.ts";
 import { type Options, settle } from "./options.ts";
 import type { Feature } from "./page.ts";
 import { pointer } from "./pointer.ts";
@@ -21,7 +20,6 @@ export function start(options: Options = {}, chunks: Chunks): GoSight {
     ...essentials,
     ...(options.errors === false ? [] : [errors]),
     ...(options.console?.length === 0 ? [] : [consoleLines]),
-    ...(options.network === false ? [] : [network]),
     ...(options.vitals === false ? [] : [vitals]),
   ]);
 }

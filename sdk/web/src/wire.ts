@@ -4,7 +4,6 @@
 const encoder = new TextEncoder();
 
 const VARINT = 0;
-const FIXED64 = 1;
 const BYTES = 2;
 
 export type Metadata = Record<string, string>;
@@ -28,7 +27,6 @@ export interface BatchHeader {
 }
 
 export interface Status {
-  accepted: number;
   rejected: number;
   /** How long the agent asks to wait before the next batch; 0 if it does not. */
   retryMs: number;
@@ -122,22 +120,25 @@ export function encodeSentAt(now: number): Uint8Array<ArrayBuffer> {
   return new Writer().int(5, now).done();
 }
 
-/** Reads an agent's answer; unknown fields are skipped. Throws RangeError on bytes that end too early. */
+/** Reads what matters here of an agent's answer. Throws RangeError on bytes that end too early. */
 export function decodeStatus(bytes: Uint8Array): Status {
-  const status: Status = { accepted: 0, rejected: 0, retryMs: 0 };
-  eachField(bytes, (field, value) => {
-    if (field === 1) status.accepted = Number(value);
-    else if (field === 2) status.rejected = Number(value);
-    else if (field === 4 && value instanceof Uint8Array) {
-      eachField(value, (part, n) => {
-        status.retryMs += part === 1 ? Number(n) * 1000 : part === 2 ? Math.ceil(Number(n) / 1e6) : 0;
+  const status: Status = { rejected: 0, retryMs: 0 };
+  eachField(bytes, (field, value, inner) => {
+    if (field === 2) status.rejected = value;
+    else if (field === 4 && inner) {
+      eachField(inner, (part, n) => {
+        status.retryMs += part === 1 ? n * 1000 : Math.ceil(n / 1e6);
       });
     }
   });
   return status;
 }
 
-function eachField(bytes: Uint8Array, visit: (field: number, value: number | Uint8Array) => void): void {
+/** Status and Duration are made of varints and of fields with a length; others would be news, and end the reading. */
+function eachField(
+  bytes: Uint8Array,
+  visit: (field: number, value: number, inner?: Uint8Array) => void,
+): void {
   let at = 0;
   const varint = () => {
     let value = 0;
@@ -148,15 +149,15 @@ function eachField(bytes: Uint8Array, visit: (field: number, value: number | Uin
       if (byte < 128) return value;
     }
   };
-  const take = (length: number) => {
-    if (at + length > bytes.length) throw new RangeError("truncated");
-    at += length;
-    return bytes.subarray(at - length, at);
-  };
   while (at < bytes.length) {
     const tag = varint();
-    const wire = tag & 7;
-    if (wire === VARINT) visit(tag >>> 3, varint());
-    else visit(tag >>> 3, take(wire === BYTES ? varint() : wire === FIXED64 ? 8 : 4));
+    const value = varint();
+    if ((tag & 7) === VARINT) visit(tag >>> 3, value);
+    else if ((tag & 7) !== BYTES) return;
+    else {
+      at += value;
+      if (at > bytes.length) throw new RangeError("truncated");
+      visit(tag >>> 3, value, bytes.subarray(at - value, at));
+    }
   }
 }
