@@ -131,4 +131,3 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
-

@@ -49,7 +49,6 @@ type Scenario struct {
 	Clients []int `yaml:"clients"`
 
 	Limits Limits `yaml:"limits"`
-
 }
 
 // Limits fail a run that is beyond them; 0 is no limit.

@@ -37,7 +37,9 @@ func (s *System) Query(ctx context.Context, statement string) (string, error) {
 }
 
 // Count is the number of events that a run has in ClickHouse, each counted once.
-func (s *System) Count(ctx context.Context, run string) (int64, error) { return s.count(ctx, run, "FINAL") }
+func (s *System) Count(ctx context.Context, run string) (int64, error) {
+	return s.count(ctx, run, "FINAL")
+}
 
 func (s *System) count(ctx context.Context, run, final string) (int64, error) {
 	text, err := s.Query(ctx, fmt.Sprintf("SELECT count() FROM gosight.events %s WHERE project = '%s' AND startsWith(session_id, '%s') FORMAT TabSeparated",

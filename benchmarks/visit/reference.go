@@ -17,25 +17,25 @@ type Reference struct {
 	run, worker string
 	perBatch    int
 	made        uint64
+	rng         *rand.Rand
 	payloads    []string
 	metadata    []map[string]string
-	sessions    []session
 	batch       *gosight.EventBatch
 	events      []gosight.Event
 }
 
-type session struct{ id, user string }
+// pause is the time between two clicks of a session: five a second, which is a hasty visitor and no storm.
+const pause = 200 // ms
 
 // NewReference makes batches of perBatch events. run starts every session id, so that a run's rows can be told from
 // all others; worker tells apart what runs beside.
 func NewReference(run string, worker, perBatch int) *Reference {
 	rng := rand.New(rand.NewPCG(uint64(worker), 1))
-	r := &Reference{run: run, worker: strconv.Itoa(worker), perBatch: perBatch, events: make([]gosight.Event, perBatch)}
+	r := &Reference{run: run, worker: strconv.Itoa(worker), perBatch: perBatch, rng: rng, events: make([]gosight.Event, perBatch)}
 	for range 512 {
 		r.payloads = append(r.payloads, referencePayload(rng))
 	}
 	for range 64 {
-		r.sessions = append(r.sessions, session{id: sessionID(run, rng), user: uuid(rng)})
 		r.metadata = append(r.metadata, referenceMetadata(rng))
 	}
 	r.batch = &gosight.EventBatch{Events: make([]*gosight.Event, perBatch)}
@@ -45,14 +45,14 @@ func NewReference(run string, worker, perBatch int) *Reference {
 	return r
 }
 
-// Next returns the next batch, one session's, which is valid until Next is called again.
+// Next returns the next batch, which is valid until Next is called again: a session of its own, whose last event
+// happens at `at`, Unix milliseconds.
 func (r *Reference) Next(at int64) *gosight.EventBatch {
-	n := int(r.made/uint64(r.perBatch)) % len(r.sessions)
-	r.batch.SessionId, r.batch.UserId, r.batch.Metadata = r.sessions[n].id, r.sessions[n].user, r.metadata[n]
+	r.batch.SessionId, r.batch.UserId, r.batch.Metadata = sessionID(r.run, r.rng), uuid(r.rng), pick(r.rng, r.metadata)
 	for i := range r.events {
 		r.made++
 		ev := &r.events[i]
-		ev.EventType, ev.Timestamp = "click", at
+		ev.EventType, ev.Timestamp = "click", at-int64(r.perBatch-1-i)*pause
 		ev.EventId = r.worker + "-" + strconv.FormatUint(r.made, 36)
 		ev.Payload = r.payloads[r.made%uint64(len(r.payloads))]
 	}
@@ -88,7 +88,9 @@ var (
 
 const pages = 200
 
-func pageURL(page int) string { return fmt.Sprintf("https://shop.example/en/outdoor/products/%d", page) }
+func pageURL(page int) string {
+	return fmt.Sprintf("https://shop.example/en/outdoor/products/%d", page)
+}
 
 func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
 

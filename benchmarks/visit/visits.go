@@ -215,7 +215,9 @@ func makeSnapshot(page int) string {
 				node("article", "card card-"+token(rng, 4), func() {
 					node("h3", "title", func() { text("Product " + strconv.Itoa(page) + "." + strconv.Itoa(i)) })
 					b.WriteByte(',')
-					node("p", "copy", func() { text("A " + token(rng, 9) + " for the " + token(rng, 7) + " of your " + token(rng, 12) + ", in stock.") })
+					node("p", "copy", func() {
+						text("A " + token(rng, 9) + " for the " + token(rng, 7) + " of your " + token(rng, 12) + ", in stock.")
+					})
 					b.WriteByte(',')
 					node("button", "buy primary", func() { text("Add to basket") })
 				})
