@@ -41,7 +41,7 @@ type Config struct {
 	TCPAfter  time.Duration `name:"tcp-after" help:"Wait for HTTP/3 before HTTP/2 is used." default:"250ms"`
 	QUICRetry time.Duration `name:"quic-retry" help:"Pause before HTTP/3 is tried again." default:"45s"`
 	// Three lost keep-alives. Shorter notices a dead path sooner, and takes a stalled peer for one.
-	QUICIdle time.Duration `name:"quic-idle" help:"Silence after which a path is dead." default:"900ms"`
+	QUICIdle time.Duration `name:"quic-idle" help:"Silence after which a path is dead." default:"750ms"`
 
 	RejectedDir string `help:"Where batches go that no aggregator will ever take; by default rejected, beside the queue." type:"path"`
 }

@@ -78,8 +78,9 @@ func (l *link) quicConn(ctx context.Context) *http3.ClientConn {
 		return l.conn
 	}
 	if l.conn != nil {
-		// It was good and is gone: the aggregator is restarting, or UDP is blocked now.
-		l.conn = nil
+		// It was good and is gone: the aggregator is restarting, or UDP is blocked now. Frames have waited
+		// long enough for us to notice.
+		l.conn, l.blocked = nil, true
 		l.m.http3.WithLabelValues(l.address).Set(0)
 	}
 	if l.dialing == nil && !time.Now().Before(l.next) {

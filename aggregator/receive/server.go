@@ -171,6 +171,8 @@ func (s *Server) serveHTTP3(udp *net.UDPConn, handler http.Handler) error {
 	return nil
 }
 
+const goodbye = 250 * time.Millisecond
+
 // A burst of frames is larger than the kernel's default buffer, and what does not fit is lost and sent again.
 const udpBuffer = 7 << 20
 
@@ -207,15 +209,22 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// leave lets the requests in flight finish; their answers say that we drain.
+// leave lets the requests in flight finish; their answers say that we drain. Who holds all the memory knows that
+// there are none, and lets no new ones in.
 func (s *Server) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProduceTimeout)
+	defer cancel()
+	if err := s.memory.Acquire(ctx, s.cfg.MaxInFlightBytes); err != nil {
+		s.log.Warn("receive: requests cut off by the end", "error", err)
+	}
+	// What is left is to send the last answers. Clients that do not close their side are not waited for.
+	ctx, cancel = context.WithTimeout(ctx, goodbye)
 	defer cancel()
 	var group errgroup.Group
 	group.Go(func() error { return s.http2.Shutdown(ctx) })
 	group.Go(func() error { return s.http3.Shutdown(ctx) })
-	if err := group.Wait(); err != nil {
-		s.log.Warn("receive: requests cut off by the end", "error", err)
+	if err := group.Wait(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("receive: shut down", "error", err)
 	}
 	s.http2.Close()
 	s.http3.Close()
