@@ -274,7 +274,7 @@ func BenchmarkKafkaProduce(b *testing.B) {
 	}
 	defer kafka.Stop()
 	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.DefaultProduceTopic("t"),
-		kgo.ProducerBatchCompression(kgo.NoCompression()))
+		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(64))
 	if err != nil {
 		b.Fatal(err)
 	}

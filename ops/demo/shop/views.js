@@ -43,7 +43,7 @@ export const homeView = () => `
       <p><a class="button" href="#goods">See all ten</a></p>
     </div>
     <figure class="film" id="film">
-      ${products[0].art}
+      <img id="film-picture" class="art" alt="" src="data:image/svg+xml,${encodeURIComponent(products[0].art.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"'))}">
       <span class="play" aria-hidden="true">▶</span>
       <figcaption>How the Arc lamp is made</figcaption>
     </figure>

@@ -1,0 +1,95 @@
+// Records the demo visits: `npm run record -w ops/demo -- READY_FILE` against a running `gosight up --demo
+// --ready-file READY_FILE`. A browser plays each visit on the shop; what its SDK sends passes through here on its
+// way to the agent and is kept in visits/, gzipped, as EventBatch messages each behind its length.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { chromium } from "playwright-core";
+import { visits } from "./visits.mjs";
+
+const ready = JSON.parse(await readFile(process.argv[2], "utf8"));
+const folder = new URL("./visits/", import.meta.url);
+const sendBatch = "/gosight.Ingestor/SendBatch";
+
+/** @type {Buffer[]} what the visit that is playing has sent */
+let sent = [];
+
+/** @param {number} n as protobuf writes lengths */
+function varint(n) {
+  const bytes = [];
+  for (; n > 127; n = Math.floor(n / 128)) bytes.push((n % 128) | 128);
+  return Buffer.from([...bytes, n]);
+}
+
+const agent = `http://${ready.agent_http}`;
+const relay = createServer(async (request, response) => {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).filter(([name]) => !/^(host|connection|content-length)$/.test(name)),
+  );
+  const answer = await fetch(agent + request.url, {
+    method: request.method,
+    headers,
+    body: request.method === "POST" ? body : undefined,
+  });
+  if (request.url?.startsWith(sendBatch) && request.method === "POST" && answer.ok) {
+    sent.push(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
+  }
+  const answerHeaders = Object.fromEntries(
+    [...answer.headers].filter(
+      ([name]) => !/^(content-encoding|content-length|transfer-encoding)$/.test(name),
+    ),
+  );
+  response.writeHead(answer.status, answerHeaders);
+  response.end(Buffer.from(await answer.arrayBuffer()));
+});
+await new Promise((resolve) => relay.listen(0, "127.0.0.1", resolve));
+const relayURL = `http://127.0.0.1:${relay.address().port}`;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+await mkdir(folder, { recursive: true });
+const manifest = [];
+for (const visit of visits) {
+  sent = [];
+  const context = await browser.newContext(visit.context);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => console.log(`  ${visit.name}: the page says ${error.message}`));
+  // The page's SDK is to send by way of this script; it sends to where it was loaded from.
+  await page.route(
+    (url) => url.host === ready.demo && !/\.(js|css)$|^\/api\//.test(url.pathname),
+    async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, body: (await answer.text()).replace(agent, relayURL) });
+    },
+  );
+  await visit.play(page, `http://${ready.demo}`);
+  await page.waitForTimeout(3500); // the last click's outcome is known after 2.5 s
+  await page.goto("about:blank"); // the page hides, and the SDK sends what it still has
+  await page.waitForTimeout(1000);
+  await context.close();
+  const file = gzipSync(Buffer.concat(sent.flatMap((body) => [varint(body.length), body])), { level: 9 });
+  await writeFile(new URL(`${visit.name}.binpb.gz`, folder), file);
+  manifest.push({
+    file: `${visit.name}.binpb.gz`,
+    user_agent: visit.context.userAgent,
+    minutes_ago: visit.minutesAgo,
+  });
+  console.log(`${visit.name}: ${sent.length} batches, ${file.length} bytes`);
+}
+await writeFile(new URL("visits.json", folder), `${JSON.stringify(manifest, null, 2)}\n`);
+await browser.close();
+relay.close();
