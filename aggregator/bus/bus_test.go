@@ -40,11 +40,14 @@ func broker(t *testing.T) (*kfake.Cluster, Config) {
 
 func producer(t *testing.T, cfg Config) *Producer {
 	t.Helper()
-	p, err := NewProducer(t.Context(), cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	p, err := NewProducer(cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
+	if err := p.CreateTopics(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return p
 }
 

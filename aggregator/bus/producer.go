@@ -26,8 +26,8 @@ type Producer struct {
 	log     *slog.Logger
 }
 
-// NewProducer connects and creates the topics that are missing. It fails where no broker answers; call it again.
-func NewProducer(ctx context.Context, cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Producer, error) {
+// NewProducer makes a producer. Nothing is connected yet: the brokers may still be starting.
+func NewProducer(cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Producer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -40,18 +40,17 @@ func NewProducer(ctx context.Context, cfg Config, reg prometheus.Registerer, log
 		// A record that was given up may have reached the broker all the same. The agent sends it again and rows
 		// are idempotent, so a repeat costs nothing, and an agent is never held up by a broker that is away.
 		kgo.AllowIdempotentProduceCancellation(),
-		// A topic that somebody deleted: say so to the agent rather than hang; see recreate.
+		// A topic that somebody deleted: tell the agent rather than hang; Produce makes it anew.
 		kgo.UnknownTopicRetries(2),
 	)
 	if err != nil {
 		return nil, err
 	}
-	if err := createTopics(ctx, cfg, client); err != nil {
-		client.Close()
-		return nil, err
-	}
 	return &Producer{cfg: cfg, client: client, metrics: newProducerMetrics(reg), log: log}, nil
 }
+
+// CreateTopics creates the topics that are missing. It fails where no broker answers; call it again.
+func (p *Producer) CreateTopics(ctx context.Context) error { return createTopics(ctx, p.cfg, p.client) }
 
 // Produce returns when all replicas have every batch, or it stands in the dead-letter topic (deadLettered says
 // how many do). An error means that some may not have been written: the whole call is to be repeated. It returns
@@ -85,7 +84,7 @@ func (p *Producer) Produce(ctx context.Context, batches []receive.Record) (deadL
 		}
 	}
 	if errors.Is(failed, kerr.UnknownTopicOrPartition) {
-		failed = errors.Join(failed, createTopics(ctx, p.cfg, p.client))
+		failed = errors.Join(failed, p.CreateTopics(ctx))
 	}
 	return deadLettered, failed
 }

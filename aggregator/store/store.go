@@ -19,34 +19,48 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Store is a connection pool to a migrated database. Safe for concurrent use.
+// Store is a connection pool to GoSight's database. Safe for concurrent use.
 type Store struct {
 	cfg     Config
 	conn    driver.Conn
 	metrics *metrics
+	log     *slog.Logger
 }
 
-// Open connects, creates the database and brings its schema up to date. It fails where ClickHouse does not
-// answer; call it again.
-func Open(ctx context.Context, cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Store, error) {
+// New makes a store. Nothing is connected yet: ClickHouse may still be starting.
+func New(cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	if err := createDatabase(ctx, cfg); err != nil {
-		return nil, err
-	}
-	if err := migrate(ctx, cfg, log); err != nil {
 		return nil, err
 	}
 	conn, err := clickhouse.Open(options(cfg, cfg.Database))
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	s := &Store{cfg: cfg, conn: conn, metrics: newMetrics(reg)}
-	if err := s.applyRetention(ctx); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	return &Store{cfg: cfg, conn: conn, metrics: newMetrics(reg), log: log}, nil
+}
+
+// Open is New and Migrate.
+func Open(ctx context.Context, cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Store, error) {
+	s, err := New(cfg, reg, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// Migrate creates the database and brings its schema and retention up to date. It fails where ClickHouse does
+// not answer; call it again.
+func (s *Store) Migrate(ctx context.Context) error {
+	if err := createDatabase(ctx, s.cfg); err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.cfg, s.log); err != nil {
+		return err
+	}
+	return s.applyRetention(ctx)
 }
 
 // Conn is the pool, for the queries in this package's other files.

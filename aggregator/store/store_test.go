@@ -68,13 +68,13 @@ func TestSchemaIsExactUnderRepeats(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]uint64{
-		"SELECT count() FROM gosight.events FINAL":                                          100,
-		"SELECT count() FROM gosight.events FINAL WHERE event_type = 'click'":               50,
-		"SELECT count() FROM gosight.sessions FINAL":                                        5,
-		"SELECT sum(events) FROM gosight.sessions FINAL":                                    100,
-		"SELECT sum(clicks) FROM gosight.sessions FINAL":                                    50,
-		"SELECT sum(pages) FROM gosight.sessions FINAL":                                     5,
-		"SELECT count() FROM gosight.sessions FINAL WHERE user_id = 'linh' AND city='Hanoi'": 5,
+		"SELECT count() FROM gosight.events FINAL":                                                                  100,
+		"SELECT count() FROM gosight.events FINAL WHERE event_type = 'click'":                                       50,
+		"SELECT count() FROM gosight.sessions FINAL":                                                                5,
+		"SELECT sum(events) FROM gosight.sessions FINAL":                                                            100,
+		"SELECT sum(clicks) FROM gosight.sessions FINAL":                                                            50,
+		"SELECT sum(pages) FROM gosight.sessions FINAL":                                                             5,
+		"SELECT count() FROM gosight.sessions FINAL WHERE user_id = 'linh' AND city='Hanoi'":                        5,
 		"SELECT count() FROM gosight.sessions FINAL WHERE has(url_hashes, cityHash64('https://shop.example/cart'))": 5,
 		"SELECT toUInt64(toUnixTimestamp64Milli(started_at)) FROM gosight.sessions FINAL WHERE session_id='s0'":     uint64(now),
 	} {

@@ -1,0 +1,75 @@
+package aggregator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gosight/gosight/aggregator/api"
+	"github.com/gosight/gosight/aggregator/bus"
+	"github.com/gosight/gosight/aggregator/process"
+	"github.com/gosight/gosight/aggregator/receive"
+	"github.com/gosight/gosight/aggregator/store"
+	"github.com/gosight/gosight/internal/config"
+)
+
+// The roles of an aggregator.
+const (
+	Receive = "receive" // agents' batches into Kafka
+	Process = "process" // Kafka's batches into ClickHouse
+	API     = "api"     // answers from ClickHouse
+)
+
+// Config is all that can be set about an aggregator; the tags are the --help text and the defaults.
+type Config struct {
+	// Together on one machine, or apart so that each can be scaled by itself.
+	Roles     []string `help:"What this aggregator does: receive, process, api." default:"receive,process,api"`
+	RelayAddr string   `help:"Where agents relay to, TCP and UDP." default:"127.0.0.1:7720"`
+	APIAddr   string   `name:"api-addr" help:"Where the API and the UI are." default:"127.0.0.1:7721"`
+	AdminAddr string   `help:"Metrics, health and profiles; keep it private." default:"127.0.0.1:7722"`
+	DataDir   string   `help:"Where a self-signed certificate is kept, when none is given." default:"./data/aggregator"`
+
+	Kafka      bus.Config     `embed:"" prefix:"kafka-"`
+	ClickHouse store.Config   `embed:"" prefix:"clickhouse-"`
+	Receive    receive.Config `embed:"" prefix:"receive-"`
+	Process    process.Config `embed:"" prefix:"process-"`
+	API        api.Config     `embed:"" prefix:"api-"`
+
+	LogFormat string `help:"json or text." default:"json" enum:"json,text"`
+	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+}
+
+// Default is an aggregator with all roles on loopback, with engines on this machine.
+func Default() Config { return config.Default[Config]() }
+
+func (c Config) has(role string) bool { return slices.Contains(c.Roles, role) }
+
+// Validate says all that is wrong with what the roles need, each with its remedy.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Roles) == 0 {
+		errs = append(errs, errors.New("no role: set --roles to some of receive,process,api"))
+	}
+	for _, role := range c.Roles {
+		if role != Receive && role != Process && role != API {
+			errs = append(errs, fmt.Errorf("role %q: one of receive, process, api", role))
+		}
+	}
+	if c.has(Receive) && c.Receive.CertFile == "" && c.DataDir == "" {
+		errs = append(errs, errors.New("no certificate for the relay: set --receive-cert-file and --receive-key-file, "+
+			"or --data-dir for a self-signed one"))
+	}
+	if c.has(Receive) || c.has(Process) {
+		errs = append(errs, c.Kafka.Validate())
+	}
+	if c.has(Process) || c.has(API) {
+		errs = append(errs, c.ClickHouse.Validate())
+	}
+	if c.has(Process) {
+		errs = append(errs, c.Process.Validate())
+	}
+	if c.has(API) {
+		errs = append(errs, c.API.Validate())
+	}
+	return errors.Join(errs...)
+}
