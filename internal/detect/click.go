@@ -23,7 +23,7 @@ func (e *evidence) readClick(payload string) bool {
 			e.y = clamp(v.Num)
 			places++
 		case "selector":
-			e.selector = cut(v.String(), maxText)
+			e.ref = cut(v.String(), maxText)
 		case "text":
 			e.text = cut(v.String(), maxText)
 		case "tag":
@@ -76,7 +76,7 @@ func (e *evidence) readClick(payload string) bool {
 			e.marks |= inert
 		}
 	}
-	if isTextField(tag, role, inputType, e.selector) {
+	if isTextField(tag, role, inputType, e.ref) {
 		e.marks |= textField
 	}
 	if role == "spinbutton" || inputType == "number" || isStepper(e.text) || isStepper(label) {

@@ -21,7 +21,9 @@ type Engine struct {
 	queue    wakeQueue
 	warm     int64
 	stats    Stats
-	scratch  evidence
+	scratch  evidence // the event that is observed
+	work     workspace
+	points   []byte // of a pointer event
 	page     page
 }
 
@@ -100,7 +102,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 		s.missed = max(s.missed, ev.TS)
 		return nil
 	}
-	if !e.scratch.read(typ, ev) {
+	if !e.scratch.read(typ, ev, &e.points) {
 		e.stats.Malformed++
 		return nil
 	}
@@ -109,7 +111,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 	if !known {
 		s, out = e.open(project, sessionID, now)
 	}
-	if !s.observe(&e.scratch, e.cfg.LatenessMS, now) {
+	if !s.observe(&e.scratch, &e.work, e.cfg.LatenessMS, now) {
 		e.stats.Repeated++
 		return out
 	}
@@ -138,18 +140,19 @@ func (e *Engine) Advance(now int64) []Signal {
 	var out []Signal
 	for len(e.queue) > 0 && e.queue[0].wake <= now {
 		s := e.queue[0]
-		for i, t := range s.tracks {
-			if t != nil {
-				s.tick(i, now)
-			}
+		for i := range s.tracks {
+			s.tick(i, now, &e.work)
 		}
 		if now-s.lastAt >= e.cfg.IdleMS {
 			e.sessions.Remove(sessionKey{s.project, s.id})
 			out = e.conclude(s, now, out)
 			continue
 		}
+		if !s.resting && now-s.lastAt >= e.cfg.LatenessMS+settleMS {
+			s.rest(&e.work)
+		}
 		out = e.say(s, now, out)
-		s.wake = max(s.due(e.cfg.IdleMS), now+1)
+		s.wake = max(s.due(&e.cfg), now+1)
 		heap.Fix(&e.queue, s.place)
 	}
 	return out
@@ -172,7 +175,7 @@ func (e *Engine) open(project, sessionID string, now int64) (s *session, out []S
 
 func (e *Engine) conclude(s *session, now int64, out []Signal) []Signal {
 	heap.Remove(&e.queue, s.place)
-	s.conclude()
+	s.conclude(&e.work)
 	for _, c := range s.claims {
 		if c.judge != 0 {
 			c.judge = now
@@ -183,7 +186,7 @@ func (e *Engine) conclude(s *session, now int64, out []Signal) []Signal {
 
 // schedule lets the session wake earlier; that it need not wake so early is found out when it does.
 func (e *Engine) schedule(s *session) {
-	if due := s.due(e.cfg.IdleMS); due < s.wake {
+	if due := s.due(&e.cfg); due < s.wake {
 		s.wake = due
 		heap.Fix(&e.queue, s.place)
 	}

@@ -1,6 +1,9 @@
 package detect
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // evidenceType is an event type that some detector looks at. The order matters: it is the order of evidence
 // with the same timestamp, so that a click stands before its outcome.
@@ -75,25 +78,21 @@ const (
 	back                          // navigate: kind pop
 	replaced                      // navigate: kind replace
 	pressed                       // pointer: a button is held, which is a drag
+	lent                          // any: valid for a step only
 )
 
 // evidence is what is kept of one event.
 type evidence struct {
 	ts    int64
 	sum   uint64 // hash of the event's id: its identity within the session
+	what  uint64 // outcome: the click's sum; network: hash of the URL
+	page  *page
+	id    string
+	ref   string  // click: selector; navigate and page events: the URL; pointer: points, packed by appendPoint
+	text  string  // click: text of the element; navigate: the URL before
+	x, y  float32 // click: place in the viewport; scroll: y and page height; outcome: x is after_ms
 	typ   evidenceType
 	marks marks
-	x, y  float32 // click: place in the viewport; scroll: y and page height; outcome: x is after_ms
-	page  *page
-	id    string // empty in evidence that is lent; see keep
-	ref   string // outcome: id of the click; navigate and page events: the URL
-	from  string // navigate: the URL before
-	what  uint64 // network: hash of the URL
-
-	selector, text string // click
-
-	lentID []byte // the id where it is lent
-	points []byte // pointer: packed by appendPoints
 }
 
 // page is what evidence of one page shares.
@@ -114,11 +113,11 @@ func (e *evidence) before(ts int64, typ evidenceType, sum uint64) bool {
 // keep returns evidence that stays valid. Frequent types are lent: the session holds them packed, and unpacks
 // each into the same place for the time of a step.
 func (e *evidence) keep() *evidence {
-	if e.lentID == nil {
+	if e.marks&lent == 0 {
 		return e
 	}
 	kept := *e
-	kept.id, kept.lentID, kept.points = string(e.lentID), nil, nil
+	kept.id, kept.ref, kept.marks = strings.Clone(e.id), "", e.marks&^lent
 	return &kept
 }
 

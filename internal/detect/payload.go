@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"strings"
+	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/tidwall/gjson"
@@ -15,16 +16,17 @@ const (
 	maxURL  = 2048
 )
 
-// read fills e from an event; e.points is used again. It reports false where the payload lacks what the type
-// needs.
-func (e *evidence) read(typ evidenceType, ev *Event) bool {
-	points := e.points[:0]
-	*e = evidence{ts: ev.TS, typ: typ, sum: xxhash.Sum64String(ev.ID), id: cut(ev.ID, maxID), points: points}
+// read fills e from an event; its strings are the event's, its points lie in room. It reports false where the
+// payload lacks what the type needs.
+func (e *evidence) read(typ evidenceType, ev *Event, room *[]byte) bool {
+	*e = evidence{ts: ev.TS, typ: typ, sum: xxhash.Sum64String(ev.ID), id: cut(ev.ID, maxID)}
 	switch typ {
 	case click:
 		return e.readClick(ev.Payload)
 	case pointer:
-		return e.readPointer(ev.Payload)
+		*room = e.readPointer(ev.Payload, (*room)[:0])
+		e.ref = unsafe.String(unsafe.SliceData(*room), len(*room))
+		return len(*room) > 0
 	case scroll:
 		return e.readScroll(ev.Payload)
 	case outcome:
@@ -33,7 +35,7 @@ func (e *evidence) read(typ evidenceType, ev *Event) bool {
 		e.readFields(ev.Payload, func(key string, v gjson.Result) {
 			switch key {
 			case "from":
-				e.from = cut(v.String(), maxURL)
+				e.text = cut(v.String(), maxURL)
 			case "to":
 				e.ref = cut(v.String(), maxURL)
 			case "kind":
@@ -83,10 +85,12 @@ func (e *evidence) readScroll(payload string) bool {
 
 func (e *evidence) readOutcome(payload string) bool {
 	e.marks |= answered
+	known := false
 	e.readFields(payload, func(key string, v gjson.Result) {
 		switch key {
 		case "click_id":
-			e.ref = cut(v.String(), maxID)
+			e.what = xxhash.Sum64String(v.String())
+			known = v.String() != ""
 		case "kind":
 			switch v.String() {
 			case "none":
@@ -98,21 +102,21 @@ func (e *evidence) readOutcome(payload string) bool {
 			e.x = clamp(v.Num)
 		}
 	})
-	return e.ref != ""
+	return known
 }
 
 // readPointer packs the points: for each the time since the last, and the way in x and y, as varints. Points
 // between which the cursor only went on in the same directions are left out: no detector misses them.
-func (e *evidence) readPointer(payload string) bool {
+func (e *evidence) readPointer(payload string, room []byte) []byte {
 	raw := gjson.Get(payload, "points").Raw
-	if held := gjson.Get(payload, "buttons"); held.Num != 0 {
+	if strings.Contains(payload, `"buttons"`) && gjson.Get(payload, "buttons").Num != 0 {
 		e.marks |= pressed
 	}
 	var last, kept point // last: read but perhaps not kept
 	var pending bool
 	n := 0
 	emit := func(p point) {
-		e.points = appendPoint(e.points, kept, p)
+		room = appendPoint(room, kept, p)
 		kept = p
 	}
 	for p, rest, ok := nextPoint(raw); ok && n < maxPoints; p, rest, ok = nextPoint(rest) {
@@ -131,7 +135,7 @@ func (e *evidence) readPointer(payload string) bool {
 	if pending {
 		emit(last)
 	}
-	return n > 0
+	return room
 }
 
 // point is a place of the cursor, CSS pixels, and when, ms since the event's timestamp.
@@ -140,19 +144,14 @@ type point struct {
 	x, y int32
 }
 
-// sameWay says whether from b to c the cursor went on as from a to b, on both axes.
+// sameWay says whether from b to c the cursor went on as from a to b, on both axes, give or take a tremble.
 func sameWay(a, b, c point) bool {
-	return sign(b.x-a.x) == sign(c.x-b.x) && sign(b.y-a.y) == sign(c.y-b.y)
+	return goesOn(b.x-a.x, c.x-b.x) && goesOn(b.y-a.y, c.y-b.y)
 }
 
-func sign(v int32) int {
-	switch {
-	case v > 0:
-		return 1
-	case v < 0:
-		return -1
-	}
-	return 0
+func goesOn(before, now int32) bool {
+	const tremble = 2
+	return before >= -tremble && now >= -tremble || before <= tremble && now <= tremble
 }
 
 func appendPoint(b []byte, last, p point) []byte {
@@ -162,16 +161,15 @@ func appendPoint(b []byte, last, p point) []byte {
 }
 
 // unpackPoint reads the point after last; ok is false at the end.
-func unpackPoint(b []byte, last point) (p point, rest []byte, ok bool) {
-	if len(b) == 0 {
-		return last, nil, false
+func unpackPoint(packed string, last point) (p point, rest string, ok bool) {
+	if packed == "" {
+		return last, "", false
 	}
-	t, n := binary.Uvarint(b)
-	b = b[n:]
-	x, n := binary.Varint(b)
-	b = b[n:]
-	y, n := binary.Varint(b)
-	return point{last.t + int64(t), last.x + int32(x), last.y + int32(y)}, b[n:], true
+	b := unsafe.Slice(unsafe.StringData(packed), len(packed))
+	t, i := binary.Uvarint(b)
+	x, j := binary.Varint(b[i:])
+	y, k := binary.Varint(b[i+j:])
+	return point{last.t + int64(t), last.x + int32(x), last.y + int32(y)}, packed[i+j+k:], true
 }
 
 // nextPoint reads one [ms, x, y] of a JSON array of them; fractions are cut off. It is by hand because it

@@ -33,7 +33,10 @@ type clicks struct {
 	last   int64
 }
 
-const maxRun = 64 // clicks held; a longer burst goes on all the same
+const (
+	maxRun     = 64   // clicks held; a longer burst goes on all the same
+	selectedMS = 3000 // how long after a click its outcome may come, besides the window
+)
 
 func (c *clicks) add(e *evidence) {
 	c.n++
@@ -50,7 +53,7 @@ func (c *clicks) distance(e *evidence) float64 {
 func (g *rage) step(r *Rules, e *evidence, out findings) {
 	switch {
 	case e.typ == outcome:
-		i := slices.IndexFunc(g.run, func(p press) bool { return p.id == e.ref })
+		i := slices.IndexFunc(g.run, func(p press) bool { return p.sum == e.what })
 		if i < 0 || e.marks&selected == 0 {
 			return
 		}
@@ -75,7 +78,7 @@ func (g *rage) step(r *Rules, e *evidence, out findings) {
 
 // forget drops clicks and bursts that nothing can change any more.
 func (g *rage) forget(r *Rules, now int64) {
-	old := now - r.Rage.WindowMS - correctable
+	old := now - r.Rage.WindowMS - selectedMS
 	n := 0
 	for n < len(g.run) && (g.run[n].ts < old || len(g.run)-n >= maxRun) {
 		if b := g.burst(g.run[n].burst); b != nil {

@@ -24,7 +24,7 @@ const maxDepartures = 16
 func (t *returned) step(r *Rules, e *evidence, out findings) {
 	switch e.typ {
 	case navigate:
-		from, to := place(e.from), place(e.ref)
+		from, to := place(e.text), place(e.ref)
 		if from == "" {
 			from = t.at
 		}

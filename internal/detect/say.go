@@ -60,9 +60,13 @@ func (f *finding) signal(s *session) *gosight.Signal {
 	if url == "" {
 		url = f.first.page.url
 	}
+	var selector, text string
+	if f.first.typ == click {
+		selector, text = f.first.ref, f.first.text
+	}
 	return &gosight.Signal{
 		SignalId: SignalID(s.project, s.id, f.kind, f.first.id), Kind: f.kind, Timestamp: f.first.ts,
-		Url: url, PageId: f.first.page.id, Selector: f.first.selector, Text: f.first.text,
+		Url: url, PageId: f.first.page.id, Selector: selector, Text: text,
 		X: f.x, Y: f.y, Count: uint32(f.count), DurationMs: uint32(max(0, f.durationMS)),
 		Final: f.final, FirstEventId: f.first.id,
 	}

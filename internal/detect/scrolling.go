@@ -5,33 +5,27 @@ import "slices"
 // scrolling finds excessive_scroll: up and down one page again and again, a good part of it each time, without
 // a click.
 type scrolling struct {
-	page    page
-	begun   bool
-	way     int8    // 1 down, -1 up, 0 not known yet
-	lo, hi  float32 // how far it went since it last turned round
-	turns   []scrollTurn
-	fit     int // reversals of the fit that goes on, 0 for none
-	first   scrollTurn
+	page    *page       // nil: nothing scrolled yet
+	lo, hi  float32     // how far it went since it last turned round
+	way     int8        // 1 down, -1 up, 0 not known yet
+	fit     int32       // reversals of the fit that goes on, 0 for none
+	turns   []*evidence // what completed each
+	first   *evidence
 	lastEnd int64
-}
-
-type scrollTurn struct {
-	ts    int64
-	event *evidence // that completed it
 }
 
 const maxScrollTurns = 64
 
 func (c *scrolling) step(r *Rules, e *evidence, out findings) {
-	if e.typ != scroll || c.begun && *e.page != c.page {
+	if e.typ != scroll || c.page != nil && *e.page != *c.page {
 		c.end(out)
 		*c = scrolling{turns: c.turns[:0]}
 	}
 	if e.typ != scroll || e.y <= 0 {
 		return
 	}
-	if !c.begun {
-		c.begun, c.page, c.lo, c.hi = true, *e.page, e.x, e.x
+	if c.page == nil {
+		c.page, c.lo, c.hi = e.page, e.x, e.x
 		return
 	}
 	c.lo, c.hi = min(c.lo, e.x), max(c.hi, e.x)
@@ -54,8 +48,8 @@ func (c *scrolling) turned(r *Rules, reversal bool, e *evidence, out findings) {
 	if !reversal {
 		return
 	}
-	c.turns = append(c.turns, scrollTurn{e.ts, e.keep()})
-	c.turns = slices.DeleteFunc(c.turns, func(t scrollTurn) bool { return t.ts < e.ts-r.Scroll.WithinMS })
+	c.turns = append(c.turns, e.keep())
+	c.turns = slices.DeleteFunc(c.turns, func(t *evidence) bool { return t.ts < e.ts-r.Scroll.WithinMS })
 	if len(c.turns) > maxScrollTurns {
 		c.turns = slices.Delete(c.turns, 0, 1)
 	}
@@ -63,7 +57,7 @@ func (c *scrolling) turned(r *Rules, reversal bool, e *evidence, out findings) {
 	case c.fit > 0:
 		c.fit++
 	case len(c.turns) >= r.Scroll.Reversals:
-		c.fit, c.first = len(c.turns), c.turns[0]
+		c.fit, c.first = int32(len(c.turns)), c.turns[0]
 	default:
 		return
 	}
@@ -73,7 +67,7 @@ func (c *scrolling) turned(r *Rules, reversal bool, e *evidence, out findings) {
 
 func (c *scrolling) find(final bool, out findings) {
 	out.found(finding{
-		kind: ExcessiveScroll, first: c.first.event, count: c.fit, durationMS: c.lastEnd - c.first.ts, final: final,
+		kind: ExcessiveScroll, first: c.first, count: int(c.fit), durationMS: c.lastEnd - c.first.ts, final: final,
 	})
 }
 

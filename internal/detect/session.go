@@ -15,7 +15,7 @@ type session struct {
 	project, id string
 	rules       *Rules
 	window      window
-	tracks      [len(detectors)]*track
+	tracks      [len(detectors)]track
 	claims      []*claim
 
 	since   int64 // event time from which on no evidence was missed because it came before the session was followed
@@ -24,17 +24,18 @@ type session struct {
 	clockAt int64 // host time when that came
 	floor   int64 // event time before which evidence is too late
 	lastAt  int64 // host time of the last evidence
+	resting bool  // see rest
 	wake    int64 // host time for which it stands in the engine's queue
 	place   int   // there
 }
 
-// track is a detector at its two places in time.
+// track is a detector at its two places in time. Where head is nil it is in the state of settled, and where both
+// are it has seen nothing.
 type track struct {
-	session       *session
-	detector      int // index in detectors
 	settled, head detector
-	last          record // the last evidence that the head has seen
-	ticked        int64  // the latest timer that the head ran because host time passed
+	// seen is the timestamp of the last evidence that the head has seen, or of the latest timer that it ran
+	// because host time passed: evidence after that is in order.
+	seen int64
 }
 
 // claim is a finding, as the two copies of its detector have it, and what was said of it.
@@ -55,6 +56,8 @@ const (
 	// correctable is how long after a finding's end its detector may still change it, ms of event time, besides
 	// the time that rules set.
 	correctable = 5000
+	// settleMS is how much more than needed the window may hold, so that it is emptied in larger portions.
+	settleMS = 1000
 )
 
 func newSession(project, id string, rules *Rules) *session {
@@ -62,12 +65,12 @@ func newSession(project, id string, rules *Rules) *session {
 }
 
 // observe takes evidence that is not too late. It reports false where the session has it already.
-func (s *session) observe(e *evidence, latenessMS, now int64) bool {
+func (s *session) observe(e *evidence, w *workspace, latenessMS, now int64) bool {
 	r, fresh, moved := s.window.insert(e)
 	if !fresh && !moved {
 		return false
 	}
-	s.lastAt = now
+	s.lastAt, s.resting = now, false
 	if s.since == never {
 		s.since = r.ts - latenessMS
 	}
@@ -79,26 +82,24 @@ func (s *session) observe(e *evidence, latenessMS, now int64) bool {
 		if !detectors[i].wants.has(r.typ) {
 			continue
 		}
-		t := s.tracks[i]
-		if t == nil {
-			t = &track{session: s, detector: i, head: detectors[i].make(), last: record{ts: early}, ticked: early}
-			s.tracks[i] = t
-		}
-		if moved || e.before(t.last.ts, t.last.typ, t.last.sum) || r.ts <= t.ticked {
+		t := &s.tracks[i]
+		if moved || t.head == nil || r.ts <= t.seen {
 			again[i] = true
 			continue
 		}
-		step(s.rules, t.head, s.window.read(r), (*ahead)(t))
-		t.last = r
+		step(s.rules, t.head, s.window.read(r, &w.room), w.ahead(s, i))
+		t.seen = r.ts
 	}
 	s.floor = max(s.floor, s.clock-latenessMS)
 	if len(s.window.buf) > maxWindow || len(s.window.rich) > maxRich {
 		s.floor = max(s.floor, s.window.middle()+1)
 	}
-	s.settle()
+	if s.window.oldest() < s.floor-settleMS {
+		s.settle(w)
+	}
 	for i, replay := range again {
 		if replay {
-			s.replay(i, now)
+			s.replay(i, now, w)
 		}
 	}
 	return true
@@ -113,26 +114,40 @@ func step(r *Rules, d detector, e *evidence, out findings) {
 }
 
 // settle moves what can no longer be preceded by anything from the window into the settled detectors.
-func (s *session) settle() {
-	s.window.fold(s.floor, func(e *evidence) {
+func (s *session) settle(w *workspace) {
+	s.window.fold(s.floor, &w.room, func(e *evidence) {
 		for i := range detectors {
 			if !detectors[i].wants.has(e.typ) {
 				continue
 			}
-			t := s.tracks[i]
+			t := &s.tracks[i]
 			if t.settled == nil {
 				t.settled = detectors[i].make()
 			}
-			step(s.rules, t.settled, e, (*behind)(t))
+			step(s.rules, t.settled, e, w.behind(s, i))
 		}
 	})
-	for _, t := range s.tracks {
-		if t != nil && t.settled != nil && t.settled.due(s.rules) < s.floor {
-			t.settled.tick(s.rules, s.floor, (*behind)(t))
+	for i := range s.tracks {
+		if d := s.tracks[i].settled; d != nil && d.due(s.rules) < s.floor {
+			d.tick(s.rules, s.floor, w.behind(s, i))
 		}
 	}
 	if len(s.claims) > 0 {
 		s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool { return c.judge == 0 && c.until() < s.settled() })
+	}
+}
+
+// rest settles everything, when nothing came for longer than evidence may be late, and so holds one state of each
+// detector and no window.
+func (s *session) rest(w *workspace) {
+	s.resting = true
+	s.floor = s.clock + 1
+	s.settle(w)
+	s.window = window{}
+	for i := range s.tracks {
+		if t := &s.tracks[i]; t.head != nil && t.head.due(s.rules) == never {
+			t.head = nil
+		}
 	}
 }
 
@@ -150,54 +165,60 @@ func (s *session) judges(sig *gosight.Signal) bool {
 }
 
 // replay makes a new head.
-func (s *session) replay(i int, now int64) {
-	t := s.tracks[i]
+func (s *session) replay(i int, now int64, w *workspace) {
+	t := &s.tracks[i]
 	if t.settled == nil {
 		t.head = detectors[i].make()
 	} else {
 		t.head = t.settled.copy()
 	}
-	t.ticked = early
 	for _, c := range s.claims {
 		if c.detector == i {
 			c.current = c.settled
 		}
 	}
-	s.window.each(detectors[i].wants, func(e *evidence) {
-		step(s.rules, t.head, e, (*ahead)(t))
-		t.last = record{ts: e.ts, typ: e.typ, sum: e.sum}
+	s.window.each(detectors[i].wants, &w.room, func(e *evidence) {
+		step(s.rules, t.head, e, w.ahead(s, i))
+		t.seen = e.ts
 	})
-	s.tick(i, now)
+	s.tick(i, now, w)
 }
 
 // tick runs the timers of a head that host time has reached: event time is taken to go on from the latest
 // timestamp.
-func (s *session) tick(i int, now int64) {
-	t := s.tracks[i]
+func (s *session) tick(i int, now int64, w *workspace) {
+	t := &s.tracks[i]
+	if t.head == nil {
+		return
+	}
 	reached := s.clock + max(0, now-s.clockAt)
 	for due := t.head.due(s.rules); due < reached; due = t.head.due(s.rules) {
-		t.head.tick(s.rules, due+1, (*ahead)(t))
-		t.ticked = due
+		t.head.tick(s.rules, due+1, w.ahead(s, i))
+		t.seen = max(t.seen, due)
 	}
 }
 
 // conclude runs every timer that is left: nothing more is expected.
-func (s *session) conclude() {
-	for _, t := range s.tracks {
-		if t != nil {
-			t.head.tick(s.rules, never, (*ahead)(t))
+func (s *session) conclude(w *workspace) {
+	for i := range s.tracks {
+		if d := s.tracks[i].head; d != nil {
+			d.tick(s.rules, never, w.ahead(s, i))
 		}
 	}
 }
 
 // due is the host time at which the session must be looked at again.
-func (s *session) due(idleMS int64) int64 {
-	at := s.lastAt + idleMS
-	for _, t := range s.tracks {
-		if t == nil {
+func (s *session) due(cfg *Config) int64 {
+	at := s.lastAt + cfg.IdleMS
+	if !s.resting {
+		at = min(at, s.lastAt+cfg.LatenessMS+settleMS)
+	}
+	for i := range s.tracks {
+		d := s.tracks[i].head
+		if d == nil {
 			continue
 		}
-		if due := t.head.due(s.rules); due != never {
+		if due := d.due(s.rules); due != never {
 			at = min(at, s.clockAt+due+1-s.clock)
 		}
 	}
@@ -253,24 +274,43 @@ func (c *claim) until() int64 {
 	return c.since
 }
 
-// ahead takes what a head finds, behind what a settled detector finds.
-type (
-	ahead  track
-	behind track
-)
+// workspace is what one engine's sessions use in turn.
+type workspace struct {
+	room      evidence // for what a window lends
+	inFront   ahead
+	inArrears behind
+}
 
-func (a *ahead) found(f finding) { a.session.claimOf(a.detector, &f).current = &f }
+func (w *workspace) ahead(s *session, detector int) findings {
+	w.inFront = ahead{s, detector}
+	return &w.inFront
+}
+
+func (w *workspace) behind(s *session, detector int) findings {
+	w.inArrears = behind{s, detector}
+	return &w.inArrears
+}
+
+// ahead takes what a head finds, behind what a settled detector finds.
+type ahead struct {
+	*session
+	detector int
+}
+
+type behind ahead
+
+func (a *ahead) found(f finding) { a.claimOf(a.detector, &f).current = &f }
 
 func (a *ahead) lost(kind string, first *evidence) {
-	if c := a.session.claim(kind, first.sum); c != nil {
+	if c := a.claim(kind, first.sum); c != nil {
 		c.current = nil
 	}
 }
 
-func (b *behind) found(f finding) { b.session.claimOf(b.detector, &f).settled = &f }
+func (b *behind) found(f finding) { b.claimOf(b.detector, &f).settled = &f }
 
 func (b *behind) lost(kind string, first *evidence) {
-	if c := b.session.claim(kind, first.sum); c != nil {
+	if c := b.claim(kind, first.sum); c != nil {
 		c.settled = nil
 	}
 }

@@ -10,41 +10,40 @@ import (
 // getting anywhere, are a fit. Trembling never makes a swing, flicks and reading do not reverse often enough,
 // and walks over a menu get somewhere.
 type thrash struct {
+	begun bool
+	fresh uint8 // how many of turns came since the last judgement that found a fit
 	x, y  axis
 	at    point // the last one; t is Unix ms
-	begun bool
 	path  float64
-	turns []turn // within the window
-	fit   fit
-	fresh int       // how many of turns came since the last judgement that found a fit
+	turns []turn    // within the window
+	fit   *fit      // nil where none goes on
 	kept  *evidence // the last event that gave a turn
 }
 
-// axis is the movement along one axis: up and down between extremes.
+// axis is the movement along one axis: between extremes.
 type axis struct {
-	way      int8 // 1 up, -1 down, 0 not known yet
-	lo, hi   int32
-	extreme  point
-	extremeP float64 // path at the extreme
+	extreme point   // the farthest since it last turned
+	path    float32 // way gone until then
+	other   int32   // while the way is not known: how far it went the other way
+	way     int8    // 1 up, -1 down, 0 not known yet
 }
 
 // turn is a reversal: where and when the cursor turned, and the way it had gone by then.
 type turn struct {
 	at    point
-	path  float64
-	along int8 // 0 x, 1 y
 	event *evidence
+	path  float32
+	along int8 // 0 x, 1 y
 }
 
 type fit struct {
-	first  *evidence
-	turns  int
-	from   int64
-	last   int64
-	sx, sy float64
+	first      *evidence
+	turns      int
+	from, last int64
+	sx, sy     float64
 }
 
-const maxTurns = 64
+const maxTurns = 64 // within the window; more are no more chaotic
 
 func (h *thrash) step(r *Rules, e *evidence, out findings) {
 	if e.marks&pressed != 0 {
@@ -52,7 +51,7 @@ func (h *thrash) step(r *Rules, e *evidence, out findings) {
 		return
 	}
 	p := point{}
-	for rest, ok := e.points, true; ; {
+	for rest, ok := e.ref, true; ; {
 		if p, rest, ok = unpackPoint(rest, p); !ok {
 			return
 		}
@@ -71,74 +70,81 @@ func (h *thrash) rest(out findings) {
 }
 
 func (h *thrash) move(r *Rules, at point, e *evidence, out findings) {
-	if h.fit.first != nil && at.t > h.fit.last+r.Thrash.WindowMS {
+	if h.fit != nil && at.t > h.fit.last+r.Thrash.WindowMS {
 		h.end(out)
 	}
 	if !h.begun {
 		h.begun, h.at = true, at
-		h.x = axis{lo: at.x, hi: at.x, extreme: at}
-		h.y = axis{lo: at.y, hi: at.y, extreme: at}
+		h.x = axis{extreme: at, other: at.x}
+		h.y = axis{extreme: at, other: at.y}
 		return
 	}
 	dx, dy := float64(at.x-h.at.x), float64(at.y-h.at.y)
 	h.path += math.Sqrt(dx*dx + dy*dy)
 	h.at = at
 	swing := int32(r.Thrash.SwingPX)
-	turned := h.x.follow(at.x, at, h.path, swing)
-	if turned {
-		h.turns = append(h.turns, turn{at: h.x.extreme, path: h.x.extremeP})
-		h.x.extreme, h.x.extremeP = at, h.path
-		h.turn(e)
+	turned := h.x.follow(at.x, h.x.extreme.x, swing)
+	if turned == reversed {
+		h.turn(&h.x, 0, e)
 	}
-	if h.y.follow(at.y, at, h.path, swing) {
-		h.turns = append(h.turns, turn{at: h.y.extreme, path: h.y.extremeP, along: 1})
-		h.y.extreme, h.y.extremeP = at, h.path
-		h.turn(e)
-		turned = true
+	if turned != still {
+		h.x.extreme, h.x.path = at, float32(h.path)
 	}
-	if turned {
+	also := h.y.follow(at.y, h.y.extreme.y, swing)
+	if also == reversed {
+		h.turn(&h.y, 1, e)
+	}
+	if also != still {
+		h.y.extreme, h.y.path = at, float32(h.path)
+	}
+	if turned == reversed || also == reversed {
 		h.judge(r, out)
 	}
 }
 
-// turn completes the turn that was just added.
-func (h *thrash) turn(e *evidence) {
+// turn notes that an axis was reversed at its extreme.
+func (h *thrash) turn(a *axis, along int8, e *evidence) {
 	if h.kept == nil || h.kept.sum != e.sum {
 		h.kept = e.keep()
 	}
-	h.turns[len(h.turns)-1].event = h.kept
-	h.fresh++
-	if len(h.turns) > maxTurns {
+	if len(h.turns) == maxTurns {
 		h.turns = slices.Delete(h.turns, 0, 1)
 	}
+	h.turns = append(h.turns, turn{at: a.extreme, event: h.kept, path: a.path, along: along})
+	h.fresh = min(h.fresh+1, maxTurns)
 }
 
-// follow goes on to v. It reports a turn with the extreme still standing.
-func (a *axis) follow(v int32, at point, path float64, swing int32) bool {
-	switch a.way {
-	case 1:
-		if v >= a.hi {
-			a.hi, a.extreme, a.extremeP = v, at, path
-		} else if a.hi-v >= swing {
-			a.way, a.lo = -1, v
-			return true
+type course int8
+
+const (
+	still    course = iota // nearer than the extreme
+	farther                // a new extreme
+	reversed               // the extreme was a turn, and this is the new one
+)
+
+// follow goes on to v.
+func (a *axis) follow(v, extreme, swing int32) course {
+	switch way := int32(a.way); {
+	case way == 0:
+		lo, hi := min(extreme, a.other, v), max(extreme, a.other, v)
+		switch {
+		case v-lo >= swing:
+			a.way = 1
+			return farther
+		case hi-v >= swing:
+			a.way = -1
+			return farther
+		case v == lo || v == hi:
+			a.other = lo + hi - v // v becomes the extreme
+			return farther
 		}
-	case -1:
-		if v <= a.lo {
-			a.lo, a.extreme, a.extremeP = v, at, path
-		} else if v-a.lo >= swing {
-			a.way, a.hi = 1, v
-			return true
-		}
-	default:
-		a.lo, a.hi = min(a.lo, v), max(a.hi, v)
-		if v-a.lo >= swing {
-			a.way, a.extreme, a.extremeP = 1, at, path
-		} else if a.hi-v >= swing {
-			a.way, a.extreme, a.extremeP = -1, at, path
-		}
+	case (v-extreme)*way >= 0:
+		return farther
+	case (extreme-v)*way >= swing:
+		a.way = -a.way
+		return reversed
 	}
-	return false
+	return still
 }
 
 // judge looks at the turns within the window.
@@ -153,16 +159,16 @@ func (h *thrash) judge(r *Rules, out findings) {
 		return
 	}
 	from, to := h.turns[0], h.turns[len(h.turns)-1]
-	way := to.path - from.path
+	way := float64(to.path - from.path)
 	net := distance(float64(from.at.x), float64(from.at.y), float64(to.at.x), float64(to.at.y))
 	if way < r.Thrash.PathPX || net > r.Thrash.NetShare*way {
 		return
 	}
-	if h.fit.first == nil {
-		h.fit = fit{first: from.event, from: from.at.t}
-		h.fresh = len(h.turns)
+	if h.fit == nil {
+		h.fit = &fit{first: from.event, from: from.at.t}
+		h.fresh = uint8(len(h.turns))
 	}
-	for _, t := range h.turns[max(0, len(h.turns)-h.fresh):] {
+	for _, t := range h.turns[max(0, len(h.turns)-int(h.fresh)):] {
 		h.fit.turns++
 		h.fit.sx += float64(t.at.x)
 		h.fit.sy += float64(t.at.y)
@@ -181,15 +187,15 @@ func (h *thrash) find(final bool, out findings) {
 }
 
 func (h *thrash) end(out findings) {
-	if h.fit.first == nil {
+	if h.fit == nil {
 		return
 	}
 	h.find(true, out)
-	h.fit, h.turns, h.fresh, h.kept = fit{}, h.turns[:0], 0, nil
+	h.fit, h.turns, h.fresh, h.kept = nil, h.turns[:0], 0, nil
 }
 
 func (h *thrash) due(r *Rules) int64 {
-	if h.fit.first == nil {
+	if h.fit == nil {
 		return never
 	}
 	return h.fit.last + r.Thrash.WindowMS
@@ -200,5 +206,9 @@ func (h *thrash) tick(_ *Rules, _ int64, out findings) { h.end(out) }
 func (h *thrash) copy() detector {
 	c := *h
 	c.turns = slices.Clone(h.turns)
+	if h.fit != nil {
+		own := *h.fit
+		c.fit = &own
+	}
 	return &c
 }

@@ -10,8 +10,7 @@ import "slices"
 // from the events after the click; an outcome that comes even later still corrects that.
 type unanswered struct {
 	asked  []question
-	events [8]happening // the latest requests: what was going on before a click does not answer it
-	newest int
+	before []happening // the latest requests: what was going on before a click does not answer it
 	next   int64
 }
 
@@ -34,8 +33,9 @@ type happening struct {
 }
 
 const (
-	maxAgain = 8
-	maxAsked = 64
+	maxAgain  = 8
+	maxAsked  = 64
+	maxBefore = 4
 )
 
 func (u *unanswered) step(r *Rules, e *evidence, out findings) {
@@ -50,8 +50,10 @@ func (u *unanswered) step(r *Rules, e *evidence, out findings) {
 		u.hear(r, e, out)
 	case network:
 		u.stir(r, e, r.Dead.AnswerMS)
-		u.events[u.newest] = happening{e.ts, e.what}
-		u.newest = (u.newest + 1) % len(u.events)
+		if len(u.before) == maxBefore {
+			u.before = slices.Delete(u.before, 0, 1)
+		}
+		u.before = append(u.before, happening{e.ts, e.what})
 	case scroll:
 		u.stir(r, e, r.Dead.ScrollingMS)
 	default:
@@ -81,8 +83,8 @@ func (u *unanswered) hear(r *Rules, e *evidence, out findings) {
 	for i := range u.asked {
 		q := &u.asked[i]
 		asked := q.first
-		if q.first.id != e.ref {
-			k := slices.IndexFunc(q.again, func(c *evidence) bool { return c.id == e.ref })
+		if q.first.sum != e.what {
+			k := slices.IndexFunc(q.again, func(c *evidence) bool { return c.sum == e.what })
 			if k < 0 {
 				continue
 			}
@@ -110,7 +112,7 @@ func (u *unanswered) stir(r *Rules, e *evidence, within int64) {
 		if e.ts <= q.first.ts || e.ts-q.first.ts > within {
 			continue
 		}
-		if e.typ == network && slices.ContainsFunc(u.events[:], func(h happening) bool {
+		if e.typ == network && slices.ContainsFunc(u.before, func(h happening) bool {
 			return h.what == e.what && h.ts <= q.first.ts && h.ts >= q.first.ts-r.Dead.AmbientMS
 		}) {
 			continue
@@ -153,21 +155,26 @@ func (q *question) decide(r *Rules, out findings) {
 // forget drops questions that nothing can change any more.
 func (u *unanswered) forget(r *Rules, now int64) {
 	u.asked = slices.DeleteFunc(u.asked, func(q question) bool {
-		return q.ended && q.last < now-r.Dead.OutcomeMS
+		return q.last < now-r.Dead.RepeatMS && (q.answer || q.last < now-r.Dead.OutcomeMS)
 	})
 	if len(u.asked) == maxAsked {
 		u.asked = slices.Delete(u.asked, 0, 1)
 	}
 }
 
+// open says whether the deadline may still make a signal of it.
+func (q *question) open() bool {
+	return !q.late && !q.none && !q.answer && !q.stirred && q.first.marks&(inert|noDead) == inert
+}
+
 func (u *unanswered) plan(r *Rules) {
 	u.next = never
 	for i := range u.asked {
 		q := &u.asked[i]
-		if !q.late {
+		if q.open() {
 			u.next = min(u.next, q.first.ts+r.Dead.DeadlineMS)
 		}
-		if !q.ended {
+		if q.said != "" && !q.ended {
 			u.next = min(u.next, q.last+r.Dead.RepeatMS)
 		}
 	}
@@ -194,6 +201,7 @@ func (u *unanswered) tick(r *Rules, t int64, out findings) {
 
 func (u *unanswered) copy() detector {
 	c := *u
+	c.before = slices.Clone(u.before)
 	c.asked = slices.Clone(u.asked)
 	for i := range c.asked {
 		c.asked[i].again = slices.Clone(c.asked[i].again)

@@ -5,16 +5,18 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
-// window holds a session's recent evidence, sorted and free of repetitions. What comes often (pointer, scroll,
-// input, network) is packed into one buffer at 30 to 60 bytes each; what is rare and rich (clicks and what
-// becomes of them, navigations) has only its header there and lies beside it, shared with the detectors.
+// window holds a session's recent evidence, sorted and free of repetitions. Most is packed into one buffer, at 20
+// to 70 bytes each; what is rare and rich (clicks, navigations) has only its header there and lies beside it,
+// shared with the detectors.
 type window struct {
 	buf   []byte
 	rich  []*evidence // in the order of arrival
 	pages []*page
-	lent  evidence
+	last  record    // the last of buf
+	seen  [4]uint64 // Bloom filter of the sums in buf: most events are known to be new without a search
 }
 
 // A record of buf: timestamp, sum, length of the body, type, length of the id; then id and body.
@@ -51,15 +53,17 @@ func (w *window) record(at int) record {
 // the two timestamps stands: fresh and moved are false where that changes nothing, and moved says that it did.
 func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 	place, found := len(w.buf), record{start: -1}
-	for at := 0; at < len(w.buf); {
-		r := w.record(at)
-		if r.sum == e.sum {
-			found = r
+	if w.mark(e.sum) || len(w.buf) > 0 && e.before(w.last.ts, w.last.typ, w.last.sum) {
+		for at := 0; at < len(w.buf); {
+			r := w.record(at)
+			if r.sum == e.sum {
+				found = r
+			}
+			if place == len(w.buf) && e.before(r.ts, r.typ, r.sum) {
+				place = at
+			}
+			at = r.end
 		}
-		if place == len(w.buf) && e.before(r.ts, r.typ, r.sum) {
-			place = at
-		}
-		at = r.end
 	}
 	if found.start >= 0 {
 		if found.ts <= e.ts {
@@ -67,8 +71,25 @@ func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 		}
 		w.remove(found) // lies behind the place
 	}
-	w.buf = slices.Insert(w.buf, place, w.pack(e)...)
-	return w.record(place), found.start < 0, found.start >= 0
+	var scratch [recordHeader + maxID + 64]byte
+	packed := w.pack(scratch[:0], e)
+	if len(w.buf)+len(packed) > cap(w.buf) { // by less than append would: there are many windows
+		w.buf = append(make([]byte, 0, (len(w.buf)+len(packed))*5/4+64), w.buf...)
+	}
+	w.buf = slices.Insert(w.buf, place, packed...)
+	r = w.record(place)
+	if r.end == len(w.buf) {
+		w.last = r
+	}
+	return r, found.start < 0, found.start >= 0
+}
+
+// mark notes a sum as seen. It reports whether it may have been already.
+func (w *window) mark(sum uint64) bool {
+	word, bit := sum>>6&3, uint64(1)<<(sum&63)
+	known := w.seen[word]&bit != 0
+	w.seen[word] |= bit
+	return known
 }
 
 func (w *window) remove(r record) {
@@ -83,21 +104,22 @@ func (w *window) dropRich(sum uint64) {
 }
 
 func packs(typ evidenceType) bool {
-	return typ == pointer || typ == scroll || typ == input || typ == network
+	return typ != click && typ != navigate && typ != pageLoad && typ != pageExit
 }
 
-// pack makes the record of e in a scratch buffer behind the records.
-func (w *window) pack(e *evidence) []byte {
-	var scratch [recordHeader + maxID + 64]byte
-	b := scratch[:recordHeader]
+// pack makes the record of e in b, and keeps what is rich.
+func (w *window) pack(b []byte, e *evidence) []byte {
+	b = b[:recordHeader]
 	binary.LittleEndian.PutUint64(b, uint64(e.ts))
 	binary.LittleEndian.PutUint64(b[8:], e.sum)
 	b[18] = byte(e.typ)
 	if !packs(e.typ) {
 		own := *e
-		own.id, own.page = strings.Clone(e.id), w.page(e.page)
-		own.ref, own.from = strings.Clone(e.ref), strings.Clone(e.from)
-		own.selector, own.text = strings.Clone(e.selector), strings.Clone(e.text)
+		own.page = w.page(e.page)
+		text := e.id + e.ref + e.text // one allocation
+		for _, field := range [...]*string{&own.id, &own.ref, &own.text} {
+			*field, text = text[:len(*field)], text[len(*field):]
+		}
 		w.rich = append(w.rich, &own)
 		return b
 	}
@@ -109,20 +131,24 @@ func (w *window) pack(e *evidence) []byte {
 	switch e.typ {
 	case pointer:
 		b = append(b, w.pageIndex(e.page), byte(e.marks>>8), byte(e.marks))
-		b = append(b, e.points...)
+		b = append(b, e.ref...)
 	case scroll:
 		b = append(b, w.pageIndex(e.page))
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(e.x))
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(e.y))
 	case network:
 		b = binary.LittleEndian.AppendUint64(b, e.what)
+	case outcome:
+		b = binary.LittleEndian.AppendUint64(b, e.what)
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(e.x))
+		b = append(b, byte(e.marks>>8), byte(e.marks))
 	}
 	binary.LittleEndian.PutUint16(b[16:], uint16(len(b)-body))
 	return b
 }
 
-// read gives the evidence of a record: the shared one, or one lent until the next read.
-func (w *window) read(r record) *evidence {
+// read gives the evidence of a record: the shared one, or one that is lent, in room, until that is used again.
+func (w *window) read(r record, room *evidence) *evidence {
 	if !packs(r.typ) {
 		for _, e := range w.rich {
 			if e.sum == r.sum {
@@ -131,49 +157,69 @@ func (w *window) read(r record) *evidence {
 		}
 	}
 	raw := w.buf[r.start:r.end]
-	body := raw[recordHeader+int(raw[19]):]
-	w.lent = evidence{ts: r.ts, sum: r.sum, typ: r.typ, lentID: raw[recordHeader : recordHeader+int(raw[19])]}
+	id := raw[recordHeader : recordHeader+int(raw[19])]
+	body := raw[recordHeader+len(id):]
+	*room = evidence{ts: r.ts, sum: r.sum, typ: r.typ, marks: lent, id: unsafe.String(unsafe.SliceData(id), len(id))}
 	switch r.typ {
 	case pointer:
-		w.lent.page = w.pages[body[0]]
-		w.lent.marks = marks(body[1])<<8 | marks(body[2])
-		w.lent.points = body[3:]
+		room.page = w.pages[body[0]]
+		room.marks |= marks(body[1])<<8 | marks(body[2])
+		room.ref = unsafe.String(unsafe.SliceData(body[3:]), len(body)-3)
 	case scroll:
-		w.lent.page = w.pages[body[0]]
-		w.lent.x = math.Float32frombits(binary.LittleEndian.Uint32(body[1:]))
-		w.lent.y = math.Float32frombits(binary.LittleEndian.Uint32(body[5:]))
+		room.page = w.pages[body[0]]
+		room.x = math.Float32frombits(binary.LittleEndian.Uint32(body[1:]))
+		room.y = math.Float32frombits(binary.LittleEndian.Uint32(body[5:]))
 	case network:
-		w.lent.what = binary.LittleEndian.Uint64(body)
+		room.what = binary.LittleEndian.Uint64(body)
+	case outcome:
+		room.what = binary.LittleEndian.Uint64(body)
+		room.x = math.Float32frombits(binary.LittleEndian.Uint32(body[8:]))
+		room.marks |= marks(body[12])<<8 | marks(body[13])
 	}
-	return &w.lent
+	return room
 }
 
-// fold hands over and forgets the records before a time, oldest first. What is handed over is valid until fold
+// fold hands over and forgets the records before a time, oldest first. What is handed over is valid until take
 // returns.
-func (w *window) fold(before int64, take func(e *evidence)) {
+func (w *window) fold(before int64, room *evidence, take func(e *evidence)) {
 	at := 0
 	for at < len(w.buf) {
 		r := w.record(at)
 		if r.ts >= before {
 			break
 		}
-		take(w.read(r))
+		take(w.read(r, room))
 		if !packs(r.typ) {
 			w.dropRich(r.sum)
 		}
 		at = r.end
 	}
-	if at > 0 {
-		w.buf = slices.Delete(w.buf, 0, at)
+	if at == 0 {
+		return
+	}
+	w.buf = slices.Delete(w.buf, 0, at)
+	w.seen = [4]uint64{}
+	for at = 0; at < len(w.buf); {
+		w.last = w.record(at)
+		w.mark(w.last.sum)
+		at = w.last.end
 	}
 }
 
+// oldest is the timestamp of the first record, or never.
+func (w *window) oldest() int64 {
+	if len(w.buf) == 0 {
+		return never
+	}
+	return int64(binary.LittleEndian.Uint64(w.buf))
+}
+
 // each hands over the records of some types, oldest first.
-func (w *window) each(types evidenceTypes, take func(e *evidence)) {
+func (w *window) each(types evidenceTypes, room *evidence, take func(e *evidence)) {
 	for at := 0; at < len(w.buf); {
 		r := w.record(at)
 		if types.has(r.typ) {
-			take(w.read(r))
+			take(w.read(r, room))
 		}
 		at = r.end
 	}
