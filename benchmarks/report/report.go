@@ -121,7 +121,7 @@ func Describe(bin string) Environment {
 	}
 	return Environment{
 		Machine: target.Machine(), Cores: runtime.NumCPU(), System: kernel(), Go: runtime.Version(),
-		Version: target.Versions(bin), Commit: strings.TrimSpace(string(commit)),
+		Version: target.Version(bin), Commit: strings.TrimSpace(string(commit)),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -120,11 +121,13 @@ type System struct {
 	// Project that the events go to.
 	Project string
 	// Shape says which processes there are: "up" is one for agent and aggregator, "chain" has each apart.
-	Shape     string
-	processes []*Process
-	parts     map[string]*Process // of a chain
-	chain     *chain
-	dir       string
+	Shape string
+	chain *chain
+	dir   string
+
+	mu        sync.Mutex
+	processes []*Process          // in the order in which they were started
+	parts     map[string]*Process // those of a chain, by role
 }
 
 // Up starts `gosight up` on free ports, with its data below dir.
@@ -169,9 +172,9 @@ func (s *System) Close() error {
 	return errors.Join(errs...)
 }
 
-// Versions are what --version of the programs says.
-func Versions(bin string) string {
-	out, err := exec.Command(filepath.Join(bin, "gosight"), "--version").Output()
+// Version is what the program in bin calls itself.
+func Version(bin string) string {
+	out, err := exec.Command(filepath.Join(bin, "gosight"), "version").Output()
 	if err != nil {
 		return "unknown: " + err.Error()
 	}

@@ -5,20 +5,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // Usage is what a process has used since it started.
 type Usage struct {
+	PID        int     `json:"pid"`
 	CPUSeconds float64 `json:"cpu_s"`
 	RSSBytes   int64   `json:"rss_bytes"`
 	PeakBytes  int64   `json:"peak_rss_bytes"`
 }
 
-// Sub is what was used since before; memory is not a sum and stays.
+// Sub is what was used since before, by another process all of it; memory is not a sum and stays.
 func (u Usage) Sub(before Usage) Usage {
-	u.CPUSeconds -= before.CPUSeconds
+	if u.PID == before.PID {
+		u.CPUSeconds -= before.CPUSeconds
+	}
 	return u
 }
 
@@ -26,7 +30,7 @@ func (u Usage) Sub(before Usage) Usage {
 const clockTicks = 100
 
 func usage(pid int) (Usage, error) {
-	var u Usage
+	u := Usage{PID: pid}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return u, err
@@ -65,7 +69,10 @@ func (s *System) Usage() (map[string]Usage, error) {
 		return nil, fmt.Errorf("read own usage: %w", err)
 	}
 	used := map[string]Usage{"generator": self}
-	for _, p := range s.processes {
+	s.mu.Lock()
+	processes := slices.Clone(s.processes)
+	s.mu.Unlock()
+	for _, p := range processes {
 		if used[p.Role], err = usage(p.PID()); err != nil {
 			return nil, fmt.Errorf("read usage of %s: %w\n%s", p.Role, err, p.tail())
 		}
@@ -111,7 +118,7 @@ func children(pid int) map[int]string {
 	return found
 }
 
-// CPU is the processor's name and number of cores, and the memory, in words.
+// Machine is the processor's name and the memory, in words.
 func Machine() string {
 	model, memory := "unknown CPU", ""
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
