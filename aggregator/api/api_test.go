@@ -36,7 +36,7 @@ func serve(t testing.TB, st *store.Store, change func(*Config)) *httptest.Server
 	t.Helper()
 	cfg := Default()
 	cfg.AllowLoopback = true
-	cfg.LivePoll = 20 * time.Millisecond
+	cfg.LivePoll = 100 * time.Millisecond
 	if change != nil {
 		change(&cfg)
 	}

@@ -112,11 +112,16 @@ func changes(seen map[string]string, sessions []store.Session) ([]store.Session,
 	now := make(map[string]string, len(sessions))
 	var changed []store.Session
 	for _, s := range sessions {
-		state := fmt.Sprint(s.Live, s.EndedAt, s.Events, s.UserID, s.Signals, s.HasReplay, s.Country)
+		state := stateOf(s)
 		now[s.SessionID] = state
 		if seen[s.SessionID] != state {
 			changed = append(changed, s)
 		}
 	}
 	return changed, now
+}
+
+// stateOf is equal where two looks at a visit would show the same.
+func stateOf(s store.Session) string {
+	return fmt.Sprint(s.Live, s.EndedAt, s.Events, s.UserID, s.Signals, s.HasReplay, s.Country)
 }

@@ -110,6 +110,10 @@ func (s *Server) watchSessions(ctx context.Context, in *liveInput, send sse.Send
 // watchSession looks for what a visit's viewer does not have yet. Late events, up to lateness old, are found by
 // looking that far back and leaving out what was sent.
 func (s *Server) watchSession(ctx context.Context, in *sessionLiveInput, send sse.Sender) {
+	// The first message opens the stream for the client: it may be long until there is news.
+	if send.Data(beat{Now: time.Now().UnixMilli()}) != nil {
+		return
+	}
 	tail := newTail(in.reader(s), in.ID, in.After)
 	poll := time.NewTicker(s.cfg.LivePoll)
 	defer poll.Stop()

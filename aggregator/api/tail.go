@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/gosight/gosight/aggregator/store"
@@ -12,12 +11,16 @@ import (
 // lateness is how far out of order events may arrive and still reach a viewer (ms).
 const lateness = 15_000
 
+// quietLooks is how many looks without news pass until the visit itself is looked at: it may have ended.
+const quietLooks = 10
+
 // tail follows one visit: each next gives what the store has that the viewer does not.
 type tail struct {
 	reader  *store.Reader
 	id      string
-	after   int64 // the newest time the viewer had when it joined
-	state   string
+	after   int64  // the newest time the viewer had when it joined
+	state   string // of the visit when it was last sent
+	quiet   int    // looks without news since then
 	events  seenIDs
 	replay  seenIDs
 	signals map[string]store.Signal
@@ -56,21 +59,10 @@ func newTail(reader *store.Reader, id string, after int64) *tail {
 	}
 }
 
-// next returns messages for the stream, none when nothing changed. A visit that is not stored yet is no error:
-// its first rows are on their way.
+// next returns messages for the stream, none when nothing changed. Rows of one moment arrive apart, each table
+// by its own insert, so each is asked for; a visit that is not stored yet just has none.
 func (t *tail) next(ctx context.Context) ([]any, error) {
-	session, err := t.reader.Session(ctx, t.id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	state := fmt.Sprint(session.Live, session.EndedAt, session.Events, session.UserID, session.Signals)
-	if state == t.state {
-		return nil, nil
-	}
-	news := []any{session}
+	var news []any
 	events, err := t.reader.EventsSince(ctx, t.id, t.events.newest-lateness)
 	if err != nil {
 		return nil, err
@@ -109,6 +101,21 @@ func (t *tail) next(ctx context.Context) ([]any, error) {
 	}
 	t.events.forget()
 	t.replay.forget()
-	t.state = state
+	t.quiet++
+	if len(news) == 0 && t.quiet < quietLooks {
+		return nil, nil
+	}
+	t.quiet = 0
+	session, err := t.reader.Session(ctx, t.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return news, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if state := stateOf(session); state != t.state {
+		t.state = state
+		news = append(news, session)
+	}
 	return news, nil
 }

@@ -318,11 +318,14 @@ function Share({ at }: { at: number }) {
     setTimeout(() => setCopied(false), 2000);
   };
   return (
-    <button type="button" className="button" onClick={share}>
-      <Icon name={copied ? "check" : "link"} size={14} />
-      <span className="wide" role="status">
-        {t(copied ? "session.shared" : "session.share")}
+    <>
+      <button type="button" className="button" onClick={share}>
+        <Icon name={copied ? "check" : "link"} size={14} />
+        <span className="wide">{t(copied ? "session.shared" : "session.share")}</span>
+      </button>
+      <span className="unseen" role="status">
+        {copied && t("session.shared")}
       </span>
-    </button>
+    </>
   );
 }

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gosight/gosight/aggregator/store"
+)
+
+// stream reads a live stream's messages into a channel, closed when the stream ends.
+func stream(t *testing.T, server *httptest.Server, path string) <-chan [2]string {
+	t.Helper()
+	res, err := http.Get(server.URL + base + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
+		body, _ := io.ReadAll(res.Body)
+		t.Fatalf("GET %s: %d %s", path, res.StatusCode, body)
+	}
+	messages := make(chan [2]string, 100)
+	go func() {
+		defer close(messages)
+		lines := bufio.NewScanner(res.Body)
+		lines.Buffer(nil, 4<<20)
+		event := ""
+		for lines.Scan() {
+			if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+				event = name
+			}
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				messages <- [2]string{event, data}
+			}
+		}
+	}()
+	return messages
+}
+
+// await returns the first message of this name that the condition takes.
+func await[T any](t *testing.T, messages <-chan [2]string, name string, ok func(T) bool) T {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		select {
+		case m, open := <-messages:
+			if !open {
+				t.Fatalf("stream ended before %q", name)
+			}
+			if m[0] != name {
+				continue
+			}
+			var v T
+			if err := json.Unmarshal([]byte(m[1]), &v); err != nil {
+				t.Fatal(err)
+			}
+			if ok(v) {
+				return v
+			}
+		case <-deadline:
+			t.Fatalf("no %q came", name)
+		}
+	}
+}
+
+func TestLive(t *testing.T) {
+	st := openStore(t)
+	server := serve(t, st, nil)
+	all := stream(t, server, "/live")
+	await(t, all, "beat", func(beat) bool { return true })
+	one := stream(t, server, "/sessions/now/live")
+
+	newSeeder(t).live(t.Context(), st, "now", "begin")
+	news := await(t, all, "sessions", func(n sessionsNews) bool { return n.Sessions[0].HasReplay })
+	if s := news.Sessions[0]; s.SessionID != "now" || !s.Live {
+		t.Errorf("news %+v", s)
+	}
+	replay := await(t, one, "replay", func(replayNews) bool { return true })
+	if len(replay.IDs) != 20 || len(replay.Events) != 20 {
+		t.Errorf("%d replay events, want 20", len(replay.Events))
+	}
+
+	newSeeder(t).live(t.Context(), st, "now", "rage")
+	await(t, all, "sessions", func(n sessionsNews) bool { return n.Sessions[0].Signals["rage_click"] == 1 })
+	clicks := await(t, one, "events", func(n eventsNews) bool { return true })
+	if len(clicks.Events) != 1 || clicks.Events[0].EventType != "click" {
+		t.Errorf("events %+v", clicks)
+	}
+	more := await(t, one, "replay", func(replayNews) bool { return true })
+	if len(more.Events) != 40 {
+		t.Errorf("%d replay events, want the 40 new ones", len(more.Events))
+	}
+	signals := await(t, one, "signals", func(signalsNews) bool { return true })
+	if signals.Signals[0].Kind != "rage_click" {
+		t.Errorf("signals %+v", signals)
+	}
+}
+
+func TestTooManyStreams(t *testing.T) {
+	st := openStore(t)
+	server := serve(t, st, func(c *Config) { c.MaxStreams = 1 })
+	stream(t, server, "/live")
+	res, err := http.Get(server.URL + base + "/live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
+func TestFeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var loads int
+		current := []store.Session{{SessionID: "a", Events: 1}}
+		var fail error
+		f := newFeed(time.Second, func(context.Context, string) ([]store.Session, error) {
+			loads++
+			return current, fail
+		}, newMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+
+		first, leaveFirst := f.join("default")
+		second, leaveSecond := f.join("default")
+		synctest.Wait()
+		if loads != 1 || len(first) != 0 {
+			t.Fatalf("%d loads, %d messages: two streams share a poll, and the first look is no news", loads, len(first))
+		}
+		current = []store.Session{{SessionID: "a", Events: 1}, {SessionID: "b", Events: 1}}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for _, ch := range []<-chan []store.Session{first, second} {
+			if got := <-ch; len(got) != 1 || got[0].SessionID != "b" {
+				t.Errorf("news %v, want b alone", got)
+			}
+		}
+		// A failing store is no end: the next look finds what changed.
+		fail = errors.New("down")
+		time.Sleep(3 * time.Second)
+		fail, current = nil, []store.Session{{SessionID: "a", Events: 2}, {SessionID: "b", Events: 1}}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := <-first; got[0].SessionID != "a" {
+			t.Errorf("news %v", got)
+		}
+		// A stream that does not read is ended; the other is not.
+		leaveFirst()
+		for i := range 40 {
+			current = []store.Session{{SessionID: "a", Events: uint64(10 + i)}}
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		received := 0
+		for range second {
+			received++
+		}
+		if received > 17 {
+			t.Errorf("a stuck stream got %d messages", received)
+		}
+		leaveSecond()
+		before := loads
+		time.Sleep(5 * time.Second)
+		if loads != before {
+			t.Error("nobody watches, and it still looks")
+		}
+	})
+}
