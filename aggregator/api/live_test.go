@@ -49,8 +49,8 @@ func stream(t *testing.T, server *httptest.Server, path string) <-chan [2]string
 	return messages
 }
 
-// await returns the first message of this name that the condition takes.
-func await[T any](t *testing.T, messages <-chan [2]string, name string, ok func(T) bool) T {
+// await returns the first message that the condition takes, of this name where one is given.
+func await(t *testing.T, messages <-chan [2]string, name string, ok func([2]string) bool) [2]string {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
@@ -59,15 +59,8 @@ func await[T any](t *testing.T, messages <-chan [2]string, name string, ok func(
 			if !open {
 				t.Fatalf("stream ended before %q", name)
 			}
-			if m[0] != name {
-				continue
-			}
-			var v T
-			if err := json.Unmarshal([]byte(m[1]), &v); err != nil {
-				t.Fatal(err)
-			}
-			if ok(v) {
-				return v
+			if (name == "" || m[0] == name) && ok(m) {
+				return m
 			}
 		case <-deadline:
 			t.Fatalf("no %q came", name)
@@ -75,36 +68,56 @@ func await[T any](t *testing.T, messages <-chan [2]string, name string, ok func(
 	}
 }
 
+func decode[T any](t *testing.T, text string) (v T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func whatever([2]string) bool { return true }
+
 func TestLive(t *testing.T) {
 	st := openStore(t)
 	server := serve(t, st, nil)
 	all := stream(t, server, "/live")
-	await(t, all, "beat", func(beat) bool { return true })
+	await(t, all, "beat", whatever)
 	one := stream(t, server, "/sessions/now/live")
 
 	newSeeder(t).live(t.Context(), st, "now", "begin")
-	news := await(t, all, "sessions", func(n sessionsNews) bool { return n.Sessions[0].HasReplay })
-	if s := news.Sessions[0]; s.SessionID != "now" || !s.Live {
+	news := await(t, all, "sessions", func(m [2]string) bool {
+		return decode[sessionsNews](t, m[1]).Sessions[0].HasReplay
+	})
+	if s := decode[sessionsNews](t, news[1]).Sessions[0]; s.SessionID != "now" || !s.Live {
 		t.Errorf("news %+v", s)
 	}
-	replay := await(t, one, "replay", func(replayNews) bool { return true })
+	replay := decode[replayNews](t, await(t, one, "replay", whatever)[1])
 	if len(replay.IDs) != 20 || len(replay.Events) != 20 {
 		t.Errorf("%d replay events, want 20", len(replay.Events))
 	}
 
 	newSeeder(t).live(t.Context(), st, "now", "rage")
-	await(t, all, "sessions", func(n sessionsNews) bool { return n.Sessions[0].Signals["rage_click"] == 1 })
-	clicks := await(t, one, "events", func(n eventsNews) bool { return true })
-	if len(clicks.Events) != 1 || clicks.Events[0].EventType != "click" {
-		t.Errorf("events %+v", clicks)
+	await(t, all, "sessions", func(m [2]string) bool {
+		return decode[sessionsNews](t, m[1]).Sessions[0].Signals["rage_click"] == 1
+	})
+	// Each table's rows arrive by their own insert: the messages come in any order.
+	frames, clicks, rages := 0, 0, 0
+	for frames < 40 || clicks < 1 || rages < 1 {
+		await(t, one, "", func(m [2]string) bool {
+			switch m[0] {
+			case "replay":
+				frames += len(decode[replayNews](t, m[1]).Events)
+			case "events":
+				clicks += len(decode[eventsNews](t, m[1]).Events)
+			case "signals":
+				rages += len(decode[signalsNews](t, m[1]).Signals)
+			}
+			return true
+		})
 	}
-	more := await(t, one, "replay", func(replayNews) bool { return true })
-	if len(more.Events) != 40 {
-		t.Errorf("%d replay events, want the 40 new ones", len(more.Events))
-	}
-	signals := await(t, one, "signals", func(signalsNews) bool { return true })
-	if signals.Signals[0].Kind != "rage_click" {
-		t.Errorf("signals %+v", signals)
+	if frames != 40 || clicks != 1 || rages != 1 {
+		t.Errorf("%d frames, %d clicks, %d signals; want 40, 1, 1: what was sent before is not sent again", frames, clicks, rages)
 	}
 }
 
