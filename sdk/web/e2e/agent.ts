@@ -23,6 +23,10 @@ export class TestAgent {
   readonly wire: Buffer[] = [];
   requests = 0;
   bodyBytes = 0;
+  /** Only what comes with this key counts: pages of the test before may still be saying goodbye. */
+  key = "test0";
+  /** No answer at all, as of a machine that is off. */
+  down = false;
   /** Set to refuse: the answer's status and headers. */
   refuse: { status: number; headers?: Record<string, string> } | undefined;
   readonly pages = new Map<string, string | ((request: IncomingMessage, response: ServerResponse) => void)>();
@@ -46,6 +50,8 @@ export class TestAgent {
     this.events.length = this.wire.length = 0;
     this.requests = this.bodyBytes = 0;
     this.refuse = undefined;
+    this.down = false;
+    this.key = `test${Number(this.key.slice(4)) + 1}`;
     this.pages.clear();
   }
 
@@ -103,7 +109,10 @@ export class TestAgent {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const sent = Buffer.concat(chunks);
+    if ((request.headers["x-gosight-key"] ?? query.get("key")) !== this.key)
+      return void response.writeHead(401).end();
     this.requests++;
+    if (this.down) return void request.socket.destroy();
     if (this.refuse) return void response.writeHead(this.refuse.status, this.refuse.headers).end("{}");
     this.bodyBytes += sent.length;
     const zipped = request.headers["content-encoding"] === "gzip" || query.get("compression") === "gzip";

@@ -24,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => context.close());
 
 const open = async (body: string, path = "/") => {
-  agent.pages.set(path.split("?")[0] as string, html(body, tag(agent.url)));
+  agent.pages.set(path.split("?")[0] as string, html(body, tag(agent)));
   await page.goto(agent.url + path);
   await agent.until(() => agent.of("page_load").length > 0, "page_load");
 };

@@ -329,7 +329,7 @@ describe("click_outcome", { concurrent: true }, () => {
   for (const [index, [name, it]] of Object.entries(cases).entries()) {
     test(name, async () => {
       const path = `/case${index}/`;
-      const script = tag(agent.url, 'data-replay="off"');
+      const script = tag(agent, 'data-replay="off"');
       agent.pages.set(path, html(it.body, it.first ? script.replace("async", "") : script));
       const page = await context.newPage();
       await page.goto(agent.url + path);

@@ -1,5 +1,6 @@
 // The recorder chunk: rrweb, told what may not be seen.
 import { record as rrweb } from "@rrweb/record";
+import { EventType, type eventWithTime, IncrementalSource } from "@rrweb/types";
 import { mask } from "./clean.ts";
 
 export interface RecorderSettings {
@@ -8,7 +9,6 @@ export interface RecorderSettings {
   masked: string;
   /** Selector of elements that are left out, but for their size. */
   blocked: string;
-  maskAllText: boolean;
   url(url: string): string;
   canvas: boolean;
   inlineStyles: boolean;
@@ -27,11 +27,55 @@ export interface RecorderModule {
 const LARGEST = 15 << 20;
 const FIELDS = { input: true, textarea: true, select: true };
 
+/** Attributes that are read out or shown, as text is. */
+const SPOKEN = new Set(
+  "title alt placeholder label value summary srcdoc aria-label aria-description aria-valuetext aria-placeholder aria-roledescription".split(
+    " ",
+  ),
+);
+
+type Attributes = Record<string, unknown>;
+interface Serialized {
+  id: number;
+  tagName?: string;
+  attributes?: Attributes;
+  childNodes?: Serialized[];
+}
+
+/** rrweb masks texts and fields; this does the same for attributes, and takes the queries out of links. */
+function scrub(settings: RecorderSettings, id: number, attributes: Attributes): void {
+  let element: Element | null | undefined;
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (typeof value !== "string" || !value) continue;
+    if (name === "href" || name === "action" || name === "formaction") {
+      element ??= rrweb.mirror.getNode(id) as Element | null;
+      if (element && /^(a|area|form|button)$/.test(element.localName)) attributes[name] = settings.url(value);
+    } else if (SPOKEN.has(name)) {
+      element ??= rrweb.mirror.getNode(id) as Element | null;
+      if (element?.closest(settings.masked)) attributes[name] = mask(value);
+    }
+  }
+}
+
+function scrubTree(settings: RecorderSettings, node: Serialized): void {
+  if (node.attributes) scrub(settings, node.id, node.attributes);
+  for (const child of node.childNodes ?? []) scrubTree(settings, child);
+}
+
+function scrubEvent(settings: RecorderSettings, event: eventWithTime): void {
+  if (event.type === EventType.Meta) event.data.href = settings.url(event.data.href);
+  else if (event.type === EventType.FullSnapshot) scrubTree(settings, event.data.node as Serialized);
+  else if (event.type === EventType.IncrementalSnapshot && event.data.source === IncrementalSource.Mutation) {
+    for (const { node } of event.data.adds) scrubTree(settings, node as Serialized);
+    for (const { id, attributes } of event.data.attributes) scrub(settings, id, attributes);
+  }
+}
+
 export function record(settings: RecorderSettings): Recorder {
   const stop = rrweb({
     emit(event) {
-      // rrweb's types 2 and 4 are the snapshot and the meta before it.
-      if (event.type === 4) event.data.href = settings.url(event.data.href);
+      scrubEvent(settings, event);
       const json = JSON.stringify(event);
       if (json.length > LARGEST) return;
       settings.emit(
