@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -411,5 +412,48 @@ func TestStopFlushes(t *testing.T) {
 	stop()
 	if !empty(q)() || kafka.count() != 50 {
 		t.Fatalf("%d of 50 batches arrived", kafka.count())
+	}
+}
+
+// TestKilledMidWay goes on from copies of the queue's files, taken at any moment, as an agent does after kill -9:
+// what was acknowledged to the client arrives, once or more often.
+func TestKilledMidWay(t *testing.T) {
+	certs, kafka := makeCertificates(t), newBroker()
+	server := startAggregator(t, receiveConfig(certs), kafka)
+	dir := filepath.Join(t.TempDir(), "0")
+	n := 0
+	for run := range 5 {
+		cfg := queue.Default()
+		cfg.Dir = dir
+		q, err := queue.Open(cfg, prometheus.NewRegistry(), testLog(t, "queue"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, stop := startForwarder(t, forwardConfig(certs, server.Addr()), q)
+		putBatches(t, q, n, n+40)
+		n += 40
+		dir = filepath.Join(t.TempDir(), fmt.Sprint(run+1))
+		if err := os.CopyFS(dir, os.DirFS(cfg.Dir)); err != nil {
+			t.Fatal(err)
+		}
+		kafka.set(errors.New("the agent is dead, this never happened"))
+		stop()
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		kafka.set(nil)
+	}
+	cfg := queue.Default()
+	cfg.Dir = dir
+	q, err := queue.Open(cfg, prometheus.NewRegistry(), testLog(t, "queue"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	_, _, stop := startForwarder(t, forwardConfig(certs, server.Addr()), q)
+	defer stop()
+	eventually(t, 10*time.Second, "the queue is empty", empty(q))
+	if kafka.count() != n {
+		t.Fatalf("%d of %d batches arrived", kafka.count(), n)
 	}
 }
