@@ -200,7 +200,7 @@ func TestRandomFlips(t *testing.T) {
 		t.Fatal(err)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	rounds := 300
+	rounds := 100
 	if testing.Short() {
 		rounds = 30
 	}
@@ -318,4 +318,55 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	equal(t, "then", drain(t, q)[events], []string{"room again"})
+}
+
+// Having no file descriptors left says nothing about the files: nothing may be given up for it.
+func TestOutOfDescriptors(t *testing.T) {
+	cfg := testConfig(t)
+	want, _ := backlog(t, cfg, 5, 5000)
+	q := openTest(t, cfg)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 0
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := q.lanes[0].read(1 << 20)
+	if restore := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); restore != nil {
+		t.Fatal(restore)
+	}
+	if !errors.Is(err, unix.EMFILE) {
+		t.Fatalf("read without descriptors: %v", err)
+	}
+	equal(t, "afterwards", drain(t, q)[events], want)
+}
+
+func TestRemovedWhileRunning(t *testing.T) {
+	q := openTest(t, testConfig(t))
+	for i := range 5 {
+		put(t, q, events, fmt.Sprint(i))
+	}
+	held := read(t, q, 1)
+	l := q.lanes[0]
+	l.commitMu.Lock()
+	path := l.active.path
+	l.seal(l.active)
+	l.commitMu.Unlock()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	put(t, q, events, "new")
+	equal(t, "left", drain(t, q)[events], []string{"new"})
+	if n := testutil.ToFloat64(q.m.groups.WithLabelValues("events")); n != 4 {
+		t.Errorf("%v lost groups counted, want 4", n)
+	}
+	if err := q.Done(held); err != nil {
+		t.Fatal(err)
+	}
+	if values, bytes := q.Depth(events); values != 0 || bytes != 0 {
+		t.Errorf("depth %d values, %d bytes", values, bytes)
+	}
 }

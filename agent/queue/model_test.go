@@ -270,7 +270,7 @@ func copyTree(t *rapid.T, from, to string) {
 func TestAgainstModel(t *testing.T) {
 	// A check is some hundred fsyncs; -rapid.checks asks for more of them.
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-		if err := checks.Value.Set("25"); err != nil {
+		if err := checks.Value.Set("15"); err != nil {
 			t.Fatal(err)
 		}
 	}

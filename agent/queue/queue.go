@@ -239,14 +239,21 @@ func (q *Queue) Read(ctx context.Context, maxBytes int) (Chunk, error) {
 		if q.isClosing() {
 			return Chunk{}, ErrClosed
 		}
+		var again <-chan time.Time
 		for _, l := range q.lanes {
-			if chunk, ok := l.read(maxBytes); ok {
+			chunk, ok, err := l.read(maxBytes)
+			if ok {
 				signal(q.readable) // for the next reader: there may be more
 				return chunk, nil
+			}
+			if err != nil {
+				q.log.Error("queue: trying again", "error", err)
+				again = time.After(failurePause)
 			}
 		}
 		select {
 		case <-q.readable:
+		case <-again:
 		case <-q.closing:
 		case <-ctx.Done():
 			return Chunk{}, ctx.Err()

@@ -93,7 +93,7 @@ func drain(t testing.TB, q *Queue) map[gosight.Lane][]string {
 // tryRead reads what is there now.
 func tryRead(q *Queue, maxBytes int) (Chunk, bool) {
 	for _, l := range q.lanes {
-		if chunk, ok := l.read(maxBytes); ok {
+		if chunk, ok, _ := l.read(maxBytes); ok {
 			return chunk, true
 		}
 	}

@@ -2,6 +2,8 @@ package queue
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/gosight/gosight/proto/gen/gosight"
@@ -18,22 +20,28 @@ type Chunk struct {
 	groups []uint64
 }
 
-// read returns a chunk of about maxBytes, and ok = false if there is nothing to read.
-func (l *lane) read(maxBytes int) (chunk Chunk, ok bool) {
+// read returns a chunk of about maxBytes, and ok = false if there is nothing to read. An error says nothing about
+// the files (no descriptors are left, for instance): reading may be tried again.
+func (l *lane) read(maxBytes int) (chunk Chunk, ok bool, err error) {
 	l.readMu.Lock()
 	defer l.readMu.Unlock()
 	for {
 		segment, from, upTo := l.unread()
 		if segment == nil || l.queue.isClosing() {
-			return Chunk{}, false
+			return Chunk{}, false, nil
 		}
 		found, covered, err := segment.scan(from, upTo, maxBytes, l.isDelivered)
+		if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
+			err = l.quarantine(segment, err)
+			if err == nil {
+				continue
+			}
+		}
 		if err != nil {
-			l.quarantine(segment, err)
-			continue
+			return Chunk{}, false, fmt.Errorf("read %s: %w", l.name, err)
 		}
 		if chunk, ok := l.lend(segment, found, from, covered); ok {
-			return chunk, true
+			return chunk, true, nil
 		}
 	}
 }
@@ -165,19 +173,15 @@ func (l *lane) lent(chunk Chunk) bool {
 
 // quarantine takes a segment whose index cannot be trusted out of use and serves what its bytes still hold.
 // readMu is held.
-func (l *lane) quarantine(segment *segment, cause error) {
+func (l *lane) quarantine(segment *segment, cause error) error {
 	l.commitMu.Lock()
 	defer l.commitMu.Unlock()
 	if l.active == segment {
 		l.m.sealed.Inc()
 		l.active = nil
 	}
-	if segment.raw != nil {
-		// Its raw groups could not be read either: the file is gone.
-		cause = errors.Join(cause, errDamaged)
-		segment.raw = []rawGroup{}
-	} else if err := segment.quarantine(l.queue.damagedDir(), l.name); err != nil {
-		cause = errors.Join(cause, err)
+	if err := segment.quarantine(l.queue.damagedDir(), l.name); err != nil {
+		return err
 	}
 	l.m.damaged.Inc()
 
@@ -185,6 +189,9 @@ func (l *lane) quarantine(segment *segment, cause error) {
 	segment.sealed, segment.damaged = true, true
 	before := segment.left
 	missing, gone := l.recount(segment)
+	if len(segment.raw) == 0 {
+		l.nextRead = max(l.nextRead, segment.last+1) // there may not even be a file
+	}
 	l.mu.Unlock()
 	l.m.lostGroups.Add(float64(missing))
 	l.m.lostUnreadable.Add(float64(max(before.values-segment.left.values, 0)))
@@ -195,6 +202,7 @@ func (l *lane) quarantine(segment *segment, cause error) {
 	if gone {
 		l.drop(segment)
 	}
+	return nil
 }
 
 // recount makes the segment's tally agree with what was found in its bytes: found and not delivered, or in a

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,7 +28,9 @@ func (q *Queue) openLane(id gosight.Lane, mark watermark) (*lane, error) {
 	}
 	slices.SortFunc(l.segments, func(a, b *segment) int { return cmp.Compare(a.first, b.first) })
 	for _, segment := range slices.Clone(l.segments) {
-		l.recover(segment)
+		if err := l.recover(segment); err != nil {
+			return nil, fmt.Errorf("recover %s: %w", l.name, err)
+		}
 	}
 	if len(l.segments) > 0 {
 		l.nextRead = l.segments[0].first
@@ -68,7 +71,7 @@ func (l *lane) find(dir, prefix string) error {
 }
 
 // recover counts what the segment still has to deliver, and quarantines it if it is damaged.
-func (l *lane) recover(segment *segment) {
+func (l *lane) recover(segment *segment) error {
 	var known tally
 	last := segment.first - 1
 	err := segment.inspect(func(key groupKey) {
@@ -86,12 +89,17 @@ func (l *lane) recover(segment *segment) {
 	segment.left, segment.last = known, last
 	l.depth = l.depth.plus(known)
 	if err != nil {
+		if !errors.Is(err, errDamaged) {
+			return err
+		}
 		segment.endUnknown = true
 		l.readMu.Lock()
-		l.quarantine(segment, err)
-		l.readMu.Unlock()
+		defer l.readMu.Unlock()
+		if err := l.quarantine(segment, err); err != nil {
+			return err
+		}
 		l.nextSeq = max(l.nextSeq, segment.last+1, segment.first+1)
-		return
+		return nil
 	}
 	l.nextSeq = max(l.nextSeq, last+1)
 	if err := segment.close(); err != nil {
@@ -100,4 +108,5 @@ func (l *lane) recover(segment *segment) {
 	if l.retire(segment) {
 		l.drop(segment)
 	}
+	return nil
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // rawGroup is a group found in the bytes of a damaged segment.
@@ -113,22 +115,26 @@ func readAround(file io.ReaderAt, buf []byte, at int64) int {
 }
 
 // quarantine moves the segment's file to damagedDir and from now on serves what is found in its bytes. It needs
-// no free space, so it also works on a full disk. After an error nothing of the segment can be read.
+// no free space, so it also works on a full disk. After an error it must be tried again.
 func (s *segment) quarantine(damagedDir, lane string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	closeErr := s.closeLocked()
-	var moveErr error
 	if filepath.Dir(s.path) != damagedDir {
 		target := filepath.Join(damagedDir, lane+"-"+filepath.Base(s.path))
-		if moveErr = os.Rename(s.path, target); moveErr == nil {
+		if err := os.Rename(s.path, target); err == nil {
 			s.path = target
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EROFS) {
+			return fmt.Errorf("move damaged segment: %w", errors.Join(err, closeErr))
 		}
 	}
-	s.raw = []rawGroup{}
 	file, err := os.Open(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.raw = []rawGroup{} // somebody removed it
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("open damaged segment: %w", errors.Join(err, moveErr, closeErr))
+		return fmt.Errorf("open damaged segment: %w", err)
 	}
 	info, err := file.Stat()
 	if err != nil {
@@ -137,5 +143,5 @@ func (s *segment) quarantine(damagedDir, lane string) error {
 	}
 	s.raw = findGroups(file, info.Size(), s.first)
 	s.file = file
-	return moveErr
+	return nil
 }

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -181,10 +183,20 @@ func openIndex(path string) (db *bolt.DB, err error) {
 		})
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("open segment: %w: %w", errDamaged, err)
+	if err == nil {
+		return db, nil
 	}
-	return db, nil
+	if outOfResources(err) {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	return nil, fmt.Errorf("open segment: %w: %w", errDamaged, err)
+}
+
+// outOfResources tells what says nothing about the file, and passes.
+func outOfResources(err error) bool {
+	return slices.ContainsFunc([]error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EACCES, syscall.EPERM, syscall.EAGAIN,
+	}, func(cause error) bool { return errors.Is(err, cause) })
 }
 
 // close releases the file; reading opens it again.
