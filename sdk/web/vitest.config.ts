@@ -3,10 +3,10 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "e2e/**/*.test.ts"],
-    testTimeout: 20_000,
+    testTimeout: 30_000,
     hookTimeout: 30_000,
-    // The machine that builds this has two cores, and each browser wants one.
-    fileParallelism: false,
-    maxConcurrency: 10,
+    // Browser tests mostly wait: a few side by side take two cores no more than one.
+    maxWorkers: 4,
+    maxConcurrency: 16,
   },
 });

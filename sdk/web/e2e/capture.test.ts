@@ -1,36 +1,21 @@
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { TestAgent } from "./agent.ts";
-import { html, launch, tag } from "./browser.ts";
+import type { Page } from "playwright-core";
+import { afterAll, expect } from "vitest";
+import type { TestAgent } from "./agent.ts";
+import { html, tag } from "./browser.ts";
+import { closeBrowser, test } from "./fixture.ts";
 
-const agent = new TestAgent();
-let browser: Browser;
-let context: BrowserContext;
-let page: Page;
+afterAll(closeBrowser);
 
-beforeAll(async () => {
-  await agent.listen();
-  browser = await launch();
-});
-afterAll(async () => {
-  await browser?.close();
-  agent.close();
-});
-beforeEach(async () => {
-  agent.reset();
-  context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
-  page = await context.newPage();
-});
-afterEach(() => context.close());
-
-const open = async (body: string, path = "/") => {
+const open = async (agent: TestAgent, page: Page, body: string, path = "/") => {
   agent.pages.set(path.split("?")[0] as string, html(body, tag(agent)));
   await page.goto(agent.url + path);
   await agent.until(() => agent.of("page_load").length > 0, "page_load");
 };
 
-test("a visit gives every type of event, with the fields of the contract", async () => {
+test("a visit gives every type of event, with the fields of the contract", async ({ agent, page }) => {
   await open(
+    agent,
+    page,
     `<h1>Shop</h1><button id="buy">Buy <b>now</b></button>
      <input id="name" name="name"><div style="height:3000px"></div>
      <script>document.getElementById("buy").addEventListener("click", () => document.getElementById("buy").append("!"));</script>`,

@@ -1,209 +1,215 @@
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, describe, expect } from "vitest";
 import type { GoSight } from "../src/index.ts";
-import { TestAgent } from "./agent.ts";
-import { html, launch, tag } from "./browser.ts";
+import type { TestAgent } from "./agent.ts";
+import { html, tag } from "./browser.ts";
+import { closeBrowser, test } from "./fixture.ts";
 
 declare const gosight: GoSight;
 
 const INGEST = "**/gosight.Ingestor/**";
-const agent = new TestAgent();
-let browser: Browser;
-let context: BrowserContext;
-let page: Page;
 
-beforeAll(async () => {
-  await agent.listen();
-  browser = await launch();
-});
-afterAll(async () => {
-  await browser?.close();
-  agent.close();
-});
-beforeEach(async () => {
-  agent.reset();
-  context = await browser.newContext();
-  page = await context.newPage();
-});
-afterEach(() => context.close());
+afterAll(closeBrowser);
 
-const open = async (body = `<button id="it">Go</button>`, attributes = "", on = page) => {
-  agent.pages.set("/", html(body, tag(agent, attributes)));
+const open = async (agent: TestAgent, page: Page, attributes = "") => {
+  agent.pages.set("/", html(`<button id="it">Go</button>`, tag(agent, attributes)));
   agent.pages.set("/bare", html("bare"));
-  await on.goto(agent.url);
-  await on.waitForFunction(() => "gosight" in window);
+  await page.goto(agent.url);
+  await page.waitForFunction(() => "gosight" in window);
 };
-const arrived = (type = "page_load") => agent.until(() => agent.of(type).length > 0, type);
-const tracked = () => agent.of("custom").map((event) => event.payload.name);
+const arrived = (agent: TestAgent, type = "page_load") => agent.until(() => agent.of(type).length > 0, type);
+const tracked = (agent: TestAgent) => agent.of("custom").map((event) => event.payload.name);
 
-test("a page that is closed right after a click delivers it", async () => {
-  await open();
-  await arrived();
-  await page.click("#it");
-  await page.close();
-  await arrived("click");
-  await arrived("page_exit");
-});
-
-test("a page that is left with more than a keepalive request may carry delivers the rest on the next page", async () => {
-  await open();
-  await agent.until(() => agent.of("full_snapshot").length === 2, "snapshot");
-  await page.evaluate(() => {
-    for (let i = 0; i < 9; i++) gosight.track(`big${i}`, { filler: "x".repeat(15_000) });
-    location.href = "/bare";
-  });
-  await page.waitForURL("**/bare");
-  await page.goto(agent.url);
-  await agent.until(() => tracked().length === 9, "nine events");
-});
-
-test("nothing is lost by reloads while no agent answers, and nothing comes under two ids", async () => {
-  await open();
-  await arrived();
-  agent.down = true;
-  await page.evaluate(() => gosight.track("one"));
-  await page.click("#it");
-  await page.waitForRequest(INGEST);
-  await page.evaluate(() => gosight.track("two"));
-  await page.reload();
-  await page.waitForFunction(() => "gosight" in window);
-  await page.evaluate(() => gosight.track("three"));
-  await page.waitForTimeout(400);
-  await page.evaluate(() => gosight.track("four"));
-  await page.reload();
-  await page.waitForFunction(() => "gosight" in window);
-  expect(tracked()).toEqual([]);
-  agent.down = false;
-  await agent.until(() => agent.of("page_load").length === 3 && tracked().length === 4, "everything", 20_000);
-  expect(tracked()).toEqual(["one", "two", "three", "four"]);
-  expect(agent.of("click")).toHaveLength(1);
-  expect(agent.of("page_exit")).toHaveLength(2);
-  await agent.until(() => agent.of("full_snapshot").length === 6, "snapshots of three pages");
-  const stored = await page.evaluate(() =>
-    Object.keys(localStorage).filter((key) => key.startsWith("gosight.stash")),
-  );
-  expect(stored).toEqual([]);
-});
-
-test("an agent that is full is asked again after the time it names, with the same ids", async () => {
-  await open();
-  await arrived();
-  agent.refuse = { status: 429, headers: { "Retry-After": "1" } };
-  const errors: unknown[] = [];
-  page.on("pageerror", (error) => errors.push(error));
-  await page.evaluate(() => gosight.track("held"));
-  await page.waitForResponse((response) => response.status() === 429);
-  const refusedAt = Date.now();
-  agent.refuse = undefined;
-  await agent.until(() => tracked().length === 1, "held event");
-  expect(Date.now() - refusedAt).toBeLessThan(6_000);
-  expect(errors).toEqual([]);
-});
-
-test("a wrong key is not tried for ever", async () => {
-  await open();
-  await arrived();
-  agent.refuse = { status: 401 };
-  await page.evaluate(() => gosight.track("one"));
-  await page.waitForResponse(INGEST);
-  const before = agent.requests;
-  await page.evaluate(() => gosight.track("two"));
-  await page.waitForTimeout(600);
-  expect(agent.requests).toBe(before);
-});
-
-for (const [name, signal] of [
-  ["Global Privacy Control", { globalPrivacyControl: true }],
-  ["Do Not Track", { doNotTrack: "1" }],
-] as const) {
-  test(`${name}: no request at all`, async () => {
-    const requests: string[] = [];
-    await context.addInitScript((values) => {
-      for (const [key, value] of Object.entries(values))
-        Object.defineProperty(Navigator.prototype, key, { get: () => value });
-    }, signal);
-    page.on("request", (request) => requests.push(request.url()));
-    await open();
+describe("delivery", { concurrent: true }, () => {
+  test("a page that is closed right after a click delivers it", async ({ agent, page }) => {
+    await open(agent, page);
+    await arrived(agent);
     await page.click("#it");
-    await page.evaluate(() => gosight.track("x"));
-    await page.goto(`${agent.url}/bare`);
-    await page.waitForTimeout(500);
-    expect(requests.map((url) => url.slice(agent.url.length))).toEqual(["/", "/sdk/gosight.js", "/bare"]);
+    await page.close();
+    await arrived(agent, "click");
+    await arrived(agent, "page_exit");
+  });
+
+  test("a page that is left with more than a keepalive request may carry delivers the rest on the next page", async ({
+    agent,
+    page,
+  }) => {
+    await open(agent, page);
+    await agent.until(() => agent.of("full_snapshot").length === 2, "snapshot");
+    await page.evaluate(() => {
+      for (let i = 0; i < 9; i++) gosight.track(`big${i}`, { filler: "x".repeat(15_000) });
+      location.href = "/bare";
+    });
+    await page.waitForURL("**/bare");
+    await page.goto(agent.url);
+    await agent.until(() => tracked(agent).length === 9, "nine events");
+  });
+
+  test("nothing is lost by reloads while no agent answers, and nothing comes under two ids", async ({
+    agent,
+    page,
+  }) => {
+    await open(agent, page);
+    await arrived(agent);
+    agent.down = true;
+    await page.evaluate(() => gosight.track("one"));
+    await page.click("#it");
+    await page.waitForRequest(INGEST);
+    await page.evaluate(() => gosight.track("two"));
+    await page.reload();
+    await page.waitForFunction(() => "gosight" in window);
+    await page.evaluate(() => gosight.track("three"));
+    await page.waitForTimeout(400);
+    await page.evaluate(() => gosight.track("four"));
+    await page.reload();
+    await page.waitForFunction(() => "gosight" in window);
+    expect(tracked(agent)).toEqual([]);
+    agent.down = false;
+    await agent.until(
+      () => agent.of("page_load").length === 3 && tracked(agent).length === 4,
+      "everything",
+      20_000,
+    );
+    expect(tracked(agent)).toEqual(["one", "two", "three", "four"]);
+    expect(agent.of("click")).toHaveLength(1);
+    expect(agent.of("page_exit")).toHaveLength(2);
+    await agent.until(() => agent.of("full_snapshot").length === 6, "snapshots of three pages");
+    const stored = await page.evaluate(() =>
+      Object.keys(localStorage).filter((key) => key.startsWith("gosight.stash")),
+    );
+    expect(stored).toEqual([]);
+  });
+
+  test("an agent that is full is asked again after the time it names, with the same ids", async ({
+    agent,
+    page,
+  }) => {
+    await open(agent, page);
+    await arrived(agent);
+    agent.refuse = { status: 429, headers: { "Retry-After": "1" } };
+    const errors: unknown[] = [];
+    page.on("pageerror", (error) => errors.push(error));
+    await page.evaluate(() => gosight.track("held"));
+    await page.waitForResponse((response) => response.status() === 429);
+    const refusedAt = Date.now();
+    agent.refuse = undefined;
+    await agent.until(() => tracked(agent).length === 1, "held event");
+    expect(Date.now() - refusedAt).toBeLessThan(6_000);
+    expect(errors).toEqual([]);
+  });
+
+  test("a wrong key is not tried for ever", async ({ agent, page }) => {
+    await open(agent, page);
+    await arrived(agent);
+    agent.refuse = { status: 401 };
+    await page.evaluate(() => gosight.track("one"));
+    await page.waitForResponse(INGEST);
+    const before = agent.requests;
+    await page.evaluate(() => gosight.track("two"));
+    await page.waitForTimeout(600);
+    expect(agent.requests).toBe(before);
+  });
+
+  for (const [name, signal] of [
+    ["Global Privacy Control", { globalPrivacyControl: true }],
+    ["Do Not Track", { doNotTrack: "1" }],
+  ] as const) {
+    test(`${name}: no request at all`, async ({ agent, context, page }) => {
+      const requests: string[] = [];
+      await context.addInitScript((values) => {
+        for (const [key, value] of Object.entries(values))
+          Object.defineProperty(Navigator.prototype, key, { get: () => value });
+      }, signal);
+      page.on("request", (request) => requests.push(request.url()));
+      await open(agent, page);
+      await page.click("#it");
+      await page.evaluate(() => gosight.track("x"));
+      await page.goto(`${agent.url}/bare`);
+      await page.waitForTimeout(500);
+      expect(requests.map((url) => url.slice(agent.url.length))).toEqual(["/", "/sdk/gosight.js", "/bare"]);
+      expect(agent.requests).toBe(0);
+    });
+  }
+
+  test("nothing before consent, nothing after it is taken back", async ({ agent, page }) => {
+    await open(agent, page, 'data-consent="required"');
+    await page.click("#it");
+    await page.waitForTimeout(400);
     expect(agent.requests).toBe(0);
+    expect(await page.evaluate(() => [gosight.sessionId(), Object.keys(localStorage)])).toEqual(["", []]);
+    await page.evaluate(() => gosight.optIn());
+    await page.click("#it");
+    await arrived(agent, "click");
+    expect(agent.of("click")[0]?.metadata.consent).toBe("granted");
+    expect(await page.evaluate(() => gosight.sessionId())).toBe(agent.of("click")[0]?.session);
+
+    await page.evaluate(() => gosight.optOut());
+    const before = agent.requests;
+    await page.click("#it");
+    await page.reload();
+    await page.waitForFunction(() => "gosight" in window);
+    await page.click("#it");
+    await page.waitForTimeout(500);
+    expect(agent.requests).toBe(before);
   });
-}
 
-test("nothing before consent, nothing after it is taken back", async () => {
-  await open(undefined, 'data-consent="required"');
-  await page.click("#it");
-  await page.waitForTimeout(400);
-  expect(agent.requests).toBe(0);
-  expect(await page.evaluate(() => [gosight.sessionId(), Object.keys(localStorage)])).toEqual(["", []]);
-  await page.evaluate(() => gosight.optIn());
-  await page.click("#it");
-  await arrived("click");
-  expect(agent.of("click")[0]?.metadata.consent).toBe("granted");
-  expect(await page.evaluate(() => gosight.sessionId())).toBe(agent.of("click")[0]?.session);
-
-  await page.evaluate(() => gosight.optOut());
-  const before = agent.requests;
-  await page.click("#it");
-  await page.reload();
-  await page.waitForFunction(() => "gosight" in window);
-  await page.click("#it");
-  await page.waitForTimeout(500);
-  expect(agent.requests).toBe(before);
-});
-
-test("a sample of none records nothing; of sessions without replay, no replay", async () => {
-  await open(undefined, 'data-sample="0"');
-  await page.click("#it");
-  await page.waitForTimeout(400);
-  expect(agent.requests).toBe(0);
-  const other = await browser.newContext();
-  await open(undefined, 'data-replay-sample="0"', await other.newPage());
-  await arrived("web_vital");
-  expect(agent.of("full_snapshot")).toEqual([]);
-  await other.close();
-});
-
-test("tabs share one session and one user; stop ends a page's recording", async () => {
-  await open();
-  await page.evaluate(() => gosight.identify("u-7"));
-  const second = await context.newPage();
-  await open(undefined, "", second);
-  await second.evaluate(() => gosight.track("second"));
-  await agent.until(() => tracked().length === 1, "event of the second tab");
-  expect(agent.of("custom")[0]?.user).toBe("u-7");
-  expect(new Set(agent.events.map((event) => event.session)).size).toBe(1);
-  expect(new Set(agent.events.map((event) => event.metadata.page_id)).size).toBe(2);
-  await page.evaluate(() => {
-    gosight.stop();
-    gosight.track("after");
+  test("a sample of none records nothing; of sessions without replay, no replay", async ({ agent, page }) => {
+    await open(agent, page, 'data-sample="0"');
+    await page.click("#it");
+    await page.waitForTimeout(400);
+    expect(agent.requests).toBe(0);
+    const other = await (context.browser() as Browser).newContext();
+    await open(agent, await other.newPage(), 'data-replay-sample="0"');
+    await arrived(agent, "web_vital");
+    expect(agent.of("full_snapshot")).toEqual([]);
+    await other.close();
   });
-  await page.click("#it");
-  await page.waitForTimeout(400);
-  expect(tracked()).toEqual(["second"]);
-});
 
-test("the page's own functions stay what they were", async () => {
-  await open();
-  await arrived("web_vital");
-  const native = await page.evaluate(() =>
-    [fetch, history.pushState, EventTarget.prototype.addEventListener].map(
-      (fn) => `${fn.name}/${fn.length} ${/native code/.test(String(fn))}`,
-    ),
-  );
-  expect(native).toEqual(["fetch/1 true", "pushState/2 true", "addEventListener/2 true"]);
-});
+  test("tabs share one session and one user; stop ends a page's recording", async ({
+    agent,
+    context,
+    page,
+  }) => {
+    await open(agent, page);
+    await page.evaluate(() => gosight.identify("u-7"));
+    const second = await context.newPage();
+    await open(agent, second);
+    await second.evaluate(() => gosight.track("second"));
+    await agent.until(() => tracked(agent).length === 1, "event of the second tab");
+    expect(agent.of("custom")[0]?.user).toBe("u-7");
+    expect(new Set(agent.events.map((event) => event.session)).size).toBe(1);
+    expect(new Set(agent.events.map((event) => event.metadata.page_id)).size).toBe(2);
+    await page.evaluate(() => {
+      gosight.stop();
+      gosight.track("after");
+    });
+    await page.click("#it");
+    await page.waitForTimeout(400);
+    expect(tracked(agent)).toEqual(["second"]);
+  });
 
-test("a page of a quarter of a million nodes is not frozen, and says that it is not replayed", async () => {
-  agent.pages.set(
-    "/",
-    html(`<script>const d=document.createElement("div");d.innerHTML="<i></i>".repeat(250000);document.body.append(d);
+  test("the page's own functions stay what they were", async ({ agent, page }) => {
+    await open(agent, page);
+    await arrived(agent, "web_vital");
+    const native = await page.evaluate(() =>
+      [fetch, history.pushState, EventTarget.prototype.addEventListener].map(
+        (fn) => `${fn.name}/${fn.length} ${/native code/.test(String(fn))}`,
+      ),
+    );
+    expect(native).toEqual(["fetch/1 true", "pushState/2 true", "addEventListener/2 true"]);
+  });
+
+  test("a page of a quarter of a million nodes is not frozen, and says that it is not replayed", async ({
+    agent,
+    page,
+  }) => {
+    agent.pages.set(
+      "/",
+      html(`<script>const d=document.createElement("div");d.innerHTML="<i></i>".repeat(250000);document.body.append(d);
       window.longest=0;new PerformanceObserver((l)=>{for(const e of l.getEntries())longest=Math.max(longest,e.duration)}).observe({type:"longtask"})</script>${tag(agent)}`),
-  );
-  await page.goto(agent.url);
-  await agent.until(() => tracked().includes("gosight_replay_refused"), "marker");
-  expect(agent.of("full_snapshot")).toEqual([]);
+    );
+    await page.goto(agent.url);
+    await agent.until(() => tracked(agent).includes("gosight_replay_refused"), "marker");
+    expect(agent.of("full_snapshot")).toEqual([]);
+  });
 });

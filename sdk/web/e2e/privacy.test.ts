@@ -1,26 +1,8 @@
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { TestAgent } from "./agent.ts";
-import { html, launch, tag } from "./browser.ts";
+import { afterAll, expect } from "vitest";
+import { html, tag } from "./browser.ts";
+import { closeBrowser, test } from "./fixture.ts";
 
-const agent = new TestAgent();
-let browser: Browser;
-let context: BrowserContext;
-let page: Page;
-
-beforeAll(async () => {
-  await agent.listen();
-  browser = await launch();
-});
-afterAll(async () => {
-  await browser?.close();
-  agent.close();
-});
-beforeEach(async () => {
-  agent.reset();
-  context = await browser.newContext();
-  page = await context.newPage();
-});
+afterAll(closeBrowser);
 
 const FORM = `
   <form><input id="name"><input id="pw" type="password"><input type="hidden" id="hid" value="canary-hidden">
@@ -32,7 +14,7 @@ const FORM = `
   <input id="shown" data-gosight-unmask><p id="plain">plain words</p>
   <script>setInterval(()=>{blocked.textContent="canary-blocked-"+Math.random();hid.value="canary-hidden-"+Math.random()},200)</script>`;
 
-test("typed, hidden, masked and blocked content is in no byte on the wire", async () => {
+test("typed, hidden, masked and blocked content is in no byte on the wire", async ({ agent, page }) => {
   agent.pages.set("/", html(FORM, tag(agent)));
   await page.goto(agent.url);
   await agent.until(() => agent.of("full_snapshot").length === 2, "snapshot");
@@ -64,7 +46,7 @@ test("typed, hidden, masked and blocked content is in no byte on the wire", asyn
   );
 });
 
-test("with all text masked, no word of the page is on the wire", async () => {
+test("with all text masked, no word of the page is on the wire", async ({ agent, page }) => {
   agent.pages.set(
     "/",
     html(

@@ -51,10 +51,10 @@ export const newSession = (now: number, user: string, draw: Draw, random: () => 
 };
 
 const pack = (s: Session): string =>
-  [s.id, s.started, s.last, +s.sampled, +s.replay, encodeURIComponent(s.user)].join("~");
+  [s.id, s.started, s.last, +s.sampled, +s.replay, encodeURIComponent(s.user)].join("|");
 
 export function unpack(text: string | null): Session | undefined {
-  const [id, started, last, sampled, replay, user] = (text ?? "").split("~");
+  const [id, started, last, sampled, replay, user] = (text ?? "").split("|");
   if (!id || !started || !last || user === undefined || Number.isNaN(+started + +last)) return undefined;
   return {
     id,

@@ -70,13 +70,9 @@ class Writer {
 
   metadata(field: number, map: Metadata | undefined): this {
     for (const key in map) {
-      this.bytes(
-        field,
-        new Writer()
-          .string(1, key)
-          .string(2, map[key] ?? "")
-          .done(),
-      );
+      // Entries of maps are written whole, empty or not.
+      const entry = new Writer().bytes(1, encoder.encode(key)).bytes(2, encoder.encode(map[key]));
+      this.bytes(field, entry.done());
     }
     return this;
   }
