@@ -19,6 +19,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
 // system is one running `gosight up` with all that it started.
@@ -157,6 +160,42 @@ func (s *system) eventually(t *testing.T, within time.Duration, sql, want string
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%s\nis %q after %s, want %q", sql, got, within, want)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// metric adds up a counter or gauge over all its labels, as a part's admin port shows it.
+func metric(t *testing.T, admin, name string) float64 {
+	t.Helper()
+	response, err := http.Get("http://" + admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0.0
+	for _, m := range families[name].GetMetric() {
+		total += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+	}
+	return total
+}
+
+// metricReaches waits until a counter is at least want.
+func (s *system) metricReaches(t *testing.T, within time.Duration, admin, name string, want float64) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		got := metric(t, admin, name)
+		if got >= want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is %g after %s, want %g", name, got, within, want)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
