@@ -39,10 +39,10 @@ func newLink(address string, cfg Config, conf *tls.Config, udp *quic.Transport, 
 		conf.ServerName = host
 	}
 	return &link{
-		address: address, cfg: cfg, tls: conf, udp: udp, m: m, log: log,
+		address: address, cfg: cfg, tls: overQUIC(conf), udp: udp, m: m, log: log,
 		http3: &http3.Transport{DisableCompression: true, Logger: slog.New(slog.DiscardHandler)},
 		http2: &http.Transport{
-			TLSClientConfig:     conf,
+			TLSClientConfig:     conf.Clone(), // which net/http changes at its first use
 			ForceAttemptHTTP2:   true,
 			DisableCompression:  true,
 			TLSHandshakeTimeout: 5 * time.Second,
@@ -54,6 +54,12 @@ func newLink(address string, cfg Config, conf *tls.Config, udp *quic.Transport, 
 			},
 		},
 	}
+}
+
+func overQUIC(conf *tls.Config) *tls.Config {
+	conf = conf.Clone()
+	conf.NextProtos = []string{http3.NextProtoH3}
+	return conf
 }
 
 // Do implements connect.HTTPClient.
@@ -132,10 +138,8 @@ func (l *link) handshake(ctx context.Context) (*http3.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := l.tls.Clone()
-	conf.NextProtos = []string{http3.NextProtoH3}
 	// Dial, not DialEarly: 0-RTT can be replayed.
-	conn, err := l.udp.Dial(ctx, addr, conf, &quic.Config{
+	conn, err := l.udp.Dial(ctx, addr, l.tls, &quic.Config{
 		HandshakeIdleTimeout:       5 * time.Second,
 		MaxIdleTimeout:             l.cfg.QUICIdle,
 		KeepAlivePeriod:            l.cfg.QUICIdle / 3,
