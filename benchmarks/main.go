@@ -28,8 +28,8 @@ import (
 var scenarios embed.FS
 
 type options struct {
-	short                 bool
-	bin, out, ready, data string
+	short                           bool
+	bin, out, ready, data, profiles string
 }
 
 func main() {
@@ -41,6 +41,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "benchmarks/results", "folder for the results")
 	flag.StringVar(&o.ready, "ready-file", "", "measure the running system that wrote this file, instead of starting one")
 	flag.StringVar(&o.data, "data", "", "folder for the systems' data; by default a temporary one")
+	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and heap profiles of agent and aggregator")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: benchmarks [flags] all|table|SCENARIO...\nscenarios: %s\n", strings.Join(scenario.Names(scenarios), ", "))
 		flag.PrintDefaults()
@@ -97,7 +98,7 @@ func run(ctx context.Context, o options, names []string) error {
 // carryOut starts the system that a scenario needs, fresh, and runs it.
 func (o options) carryOut(ctx context.Context, s *scenario.Scenario) (result *report.Result, err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	bench := &scenario.Bench{Screen: os.Stderr, Log: log}
+	bench := &scenario.Bench{Screen: os.Stderr, Log: log, Profiles: o.profiles}
 	if s.Kind == "bandwidth" {
 		return bench.Run(ctx, s)
 	}

@@ -63,12 +63,12 @@ func (r *Result) runs(b *strings.Builder) {
 		for _, role := range slices.Sorted(maps.Keys(run.Processes)) {
 			p := run.Processes[role]
 			rows = append(rows, []string{run.Label, role, fmt.Sprintf("%.2f", p.CPUSeconds), fmt.Sprintf("%.2f", p.CPUPerMillion),
-				megabytes(float64(p.RSSBytes)), megabytes(float64(p.PeakBytes)), megabytes(p.GrowthPerMinute)})
+				megabytes(float64(p.PeakRSS)), megabytes(float64(p.PeakPrivate)), megabytes(p.GrowthPerMinute)})
 		}
 	}
 	if len(rows) > 0 {
-		b.WriteString("CPU and memory of each process, from /proc:\n\n")
-		table(b, []string{"run", "process", "CPU s", "CPU s per million events", "RSS MB", "peak MB", "growth MB/min"}, rows)
+		b.WriteString("CPU and memory of each process, from /proc. What is not private are pages of files, such as the maps of the queue, which the kernel takes back at need.\n\n")
+		table(b, []string{"run", "process", "CPU s", "CPU s per million events", "peak RSS MB", "of it private", "private growth MB/min"}, rows)
 	}
 }
 

@@ -60,7 +60,10 @@ func bestRate(r *Result) string {
 	return thousands(r.Runs[*r.Best].Achieved) + " events/s"
 }
 
-func agentPeak(run Run) string { return megabytes(float64(run.Processes["agent"].PeakBytes)) + " MB" }
+func agentPeak(run Run) string {
+	p := run.Processes["agent"]
+	return fmt.Sprintf("%s MB (%s private)", megabytes(float64(p.PeakRSS)), megabytes(float64(p.PeakPrivate)))
+}
 
 // Reach is the table of what GoSight set out to reach, filled from the results below dir.
 func Reach(dir string, short bool) (string, error) {

@@ -75,11 +75,11 @@ type Run struct {
 type Process struct {
 	CPUSeconds    float64 `json:"cpu_s"`
 	CPUPerMillion float64 `json:"cpu_s_per_million_events"`
-	RSSBytes      int64   `json:"rss_bytes"`
-	// PeakBytes is the largest of the samples taken each second of the run.
-	PeakBytes int64 `json:"peak_rss_bytes"`
-	// GrowthPerMinute is the slope of the second half of the samples, bytes.
-	GrowthPerMinute float64 `json:"rss_growth_bytes_per_min"`
+	// The largest of the samples taken each second of the run: resident, and of that private (not pages of files).
+	PeakRSS     int64 `json:"peak_rss_bytes"`
+	PeakPrivate int64 `json:"peak_private_bytes"`
+	// GrowthPerMinute is the slope of the private memory over the second half of the samples, bytes.
+	GrowthPerMinute float64 `json:"private_growth_bytes_per_min"`
 }
 
 // Quantiles of a distribution, milliseconds.

@@ -19,7 +19,7 @@ func result(runs int) *Result {
 		r.Runs = append(r.Runs, Run{
 			Label: "10k", Offered: 10000 * float64(i+1), Achieved: 9990, Acked: 1234567, Counted: 1234567,
 			Ack: Quantiles{P50: 1.5, P99: 4.25}, Lag: &Quantiles{P99: 1200},
-			Processes: map[string]Process{"agent": {CPUSeconds: 12, CPUPerMillion: 4, PeakBytes: 60e6}},
+			Processes: map[string]Process{"agent": {CPUSeconds: 12, CPUPerMillion: 4, PeakRSS: 60e6}},
 			Series:    []load.Second{{At: 0, Events: 10000, P50MS: 1, P99MS: 4}, {At: 1, Events: 9999, P50MS: 2, P99MS: 5}},
 		})
 	}

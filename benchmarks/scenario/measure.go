@@ -27,6 +27,8 @@ type Bench struct {
 	// Screen gets the progress bar.
 	Screen io.Writer
 	Log    *slog.Logger
+	// Profiles is a folder for CPU and heap profiles of each measurement, or "".
+	Profiles string
 }
 
 // spec is one measurement of a scenario.
@@ -125,6 +127,13 @@ func (b *Bench) measure(ctx context.Context, m spec) (report.Run, error) {
 	if m.probes {
 		lag = newProber(b.System, c.sdk[0], id+"-probe")
 		others.Go(func() { lag.run(beside, m.Duration) })
+	}
+	if b.Profiles != "" {
+		others.Go(func() {
+			if err := b.System.Profile(beside, b.Profiles, m.label, m.Duration-time.Second); err != nil {
+				b.Log.Warn("no profile", "error", err)
+			}
+		})
 	}
 	failed := make(chan error, 1)
 	go func() {
@@ -261,11 +270,11 @@ func newRun() string {
 	return hex.EncodeToString(id[:])
 }
 
-// memory watches the resident size of the processes while a measurement runs.
+// memory watches the processes' sizes while a measurement runs.
 type memory struct {
-	system *target.System
-	mu     sync.Mutex
-	rss    map[string][]int64
+	system  *target.System
+	mu      sync.Mutex
+	samples map[string][]target.Usage
 }
 
 func (w *memory) watch(ctx context.Context) {
@@ -282,11 +291,11 @@ func (w *memory) watch(ctx context.Context) {
 			continue // a process that was killed on purpose
 		}
 		w.mu.Lock()
-		if w.rss == nil {
-			w.rss = make(map[string][]int64)
+		if w.samples == nil {
+			w.samples = make(map[string][]target.Usage)
 		}
 		for role, u := range used {
-			w.rss[role] = append(w.rss[role], u.RSSBytes)
+			w.samples[role] = append(w.samples[role], u)
 		}
 		w.mu.Unlock()
 	}
@@ -295,15 +304,17 @@ func (w *memory) watch(ctx context.Context) {
 func (w *memory) process(role string, used target.Usage, events int64) report.Process {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := report.Process{CPUSeconds: used.CPUSeconds, RSSBytes: used.RSSBytes, PeakBytes: used.RSSBytes}
+	p := report.Process{CPUSeconds: used.CPUSeconds, PeakRSS: used.RSSBytes, PeakPrivate: used.PrivateBytes}
 	if events > 0 {
 		p.CPUPerMillion = used.CPUSeconds / float64(events) * 1e6
 	}
-	samples := w.rss[role]
-	for _, rss := range samples {
-		p.PeakBytes = max(p.PeakBytes, rss)
+	samples := w.samples[role]
+	private := make([]int64, len(samples))
+	for i, sample := range samples {
+		p.PeakRSS, p.PeakPrivate = max(p.PeakRSS, sample.RSSBytes), max(p.PeakPrivate, sample.PrivateBytes)
+		private[i] = sample.PrivateBytes
 	}
-	p.GrowthPerMinute = slope(samples[len(samples)/2:]) * 60
+	p.GrowthPerMinute = slope(private[len(private)/2:]) * 60
 	return p
 }
 

@@ -14,8 +14,10 @@ import (
 type Usage struct {
 	PID        int     `json:"pid"`
 	CPUSeconds float64 `json:"cpu_s"`
-	RSSBytes   int64   `json:"rss_bytes"`
-	PeakBytes  int64   `json:"peak_rss_bytes"`
+	// RSSBytes is the resident size. PrivateBytes of it are the process's own memory; the rest is pages of files,
+	// such as bbolt's maps of the queue, which the kernel takes back when it needs them.
+	RSSBytes     int64 `json:"rss_bytes"`
+	PrivateBytes int64 `json:"private_bytes"`
 }
 
 // Sub is what was used since before, by another process all of it; memory is not a sum and stays.
@@ -54,8 +56,8 @@ func usage(pid int) (Usage, error) {
 		switch key {
 		case "VmRSS":
 			u.RSSBytes = kib << 10
-		case "VmHWM":
-			u.PeakBytes = kib << 10
+		case "RssAnon":
+			u.PrivateBytes = kib << 10
 		}
 	}
 	return u, nil
