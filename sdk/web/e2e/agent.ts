@@ -68,7 +68,7 @@ export class TestAgent {
   }
 
   /** Resolves as soon as `met` holds; fails by its own time limit, naming what came instead. */
-  until<T>(met: () => T | undefined | false, what: string, ms = 10_000): Promise<T> {
+  until<T>(met: () => T | undefined | false, what: string, ms = 30_000): Promise<T> {
     return new Promise((resolve, reject) => {
       const check = () => {
         const value = met();
