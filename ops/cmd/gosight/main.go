@@ -40,6 +40,7 @@ func (c up) Run(ctx context.Context) error {
 // engine is what `up` runs as a process of its own.
 type engine struct {
 	Clickhouse clickhouse `cmd:"" help:"Serve ClickHouse's HTTP interface in front of the embedded engine."`
+	Kafka      kafka      `cmd:"" help:"Serve the embedded Kafka."`
 }
 
 type clickhouse struct {
