@@ -18,7 +18,7 @@ type Config struct {
 	Aggregators []string `help:"Aggregators to relay to, as host:port." default:"127.0.0.1:7720"`
 	Token       string   `help:"Token that the aggregators know this agent by."`
 	TokenFile   string   `help:"File that holds the token; a replaced file is picked up." type:"path"`
-	CAFile      string   `name:"ca-file" help:"CA of the aggregators' certificates (PEM); without it, the system's." type:"path"`
+	CAFile      string   `name:"ca-file" help:"CA of the aggregators (PEM); default is the system's." type:"path"`
 	CertFile    string   `help:"Certificate to show to aggregators that ask for one (PEM)." type:"path"`
 	KeyFile     string   `help:"Key of that certificate (PEM)." type:"path"`
 	ServerName  string   `help:"Name in the aggregators' certificates, where it is not their host name."`
@@ -34,7 +34,7 @@ type Config struct {
 	BackoffMin   time.Duration `help:"First pause after an aggregator failed." default:"100ms"`
 	BackoffMax   time.Duration `help:"Longest pause after an aggregator failed." default:"5s"`
 	DrainPause   time.Duration `help:"How long an aggregator that is shutting down is avoided." default:"10s"`
-	FlushTimeout time.Duration `help:"Time to send what is queued when the agent stops; the rest stays on disk." default:"5s"`
+	FlushTimeout time.Duration `help:"Time to send what is queued when the agent stops." default:"5s"`
 
 	// Where UDP does not get through, nobody says so: there is just no answer.
 	QUIC      bool          `help:"Use HTTP/3 where UDP gets through." default:"true" negatable:""`
@@ -43,7 +43,7 @@ type Config struct {
 	// Three lost keep-alives. Shorter notices a dead path sooner, and takes a stalled peer for one.
 	QUICIdle time.Duration `name:"quic-idle" help:"Silence after which a path is dead." default:"750ms"`
 
-	RejectedDir string `help:"Where batches go that no aggregator will ever take; by default rejected, beside the queue." type:"path"`
+	RejectedDir string `help:"For batches refused for good; default is rejected, beside the queue." type:"path"`
 }
 
 // Default returns the defaults of the tags above.
@@ -53,7 +53,7 @@ func Default() Config { return config.Default[Config]() }
 func (c Config) Validate() error {
 	var errs []error
 	if len(c.Aggregators) == 0 {
-		errs = append(errs, errors.New("forward: no aggregators: set --forward-aggregators HOST:PORT,..."))
+		errs = append(errs, errors.New("forward: no aggregators: set --forward-aggregators HOST:PORT"))
 	}
 	for _, address := range c.Aggregators {
 		if _, _, err := net.SplitHostPort(address); err != nil {

@@ -4,15 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -192,13 +188,6 @@ func openIndex(path string) (db *bolt.DB, err error) {
 	return nil, fmt.Errorf("open segment: %w: %w", errDamaged, err)
 }
 
-// outOfResources tells what says nothing about the file, and passes.
-func outOfResources(err error) bool {
-	return slices.ContainsFunc([]error{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EACCES, syscall.EPERM, syscall.EAGAIN,
-	}, func(cause error) bool { return errors.Is(err, cause) })
-}
-
 // close releases the file; reading opens it again.
 func (s *segment) close() error {
 	s.mu.Lock()
@@ -374,47 +363,6 @@ func (s *segment) readGroup(key groupKey, size int, at int64, inline []byte) (st
 		return storedGroup{}, fmt.Errorf("group %d where %d should be: %w", head.seq, key.seq, errDamaged)
 	}
 	return storedGroup{groupKey: key, whole: whole, bad: bad}, nil
-}
-
-// guard turns what bbolt does on a damaged file (panics, and faults where the file is shorter than its map) into
-// an error.
-func guard(fn func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, p)
-		}
-	}()
-	return fn()
-}
-
-// checkRoots verifies both of bbolt's meta pages: magic, version, page size, and FNV-1a over what precedes it.
-func checkRoots(path string) error {
-	const (
-		pageHead = 16
-		metaSize = 64
-		magic    = 0xED0CDAED
-	)
-	file, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("open segment: %w", err)
-	}
-	defer file.Close()
-	pageSize := int64(0)
-	for page := range int64(2) {
-		var meta [metaSize]byte
-		if _, err := file.ReadAt(meta[:], page*pageSize+pageHead); err != nil {
-			return fmt.Errorf("root %d: %w: %w", page, errDamaged, err)
-		}
-		sum := fnv.New64a()
-		sum.Write(meta[:metaSize-8])
-		if binary.NativeEndian.Uint32(meta[:]) != magic ||
-			binary.NativeEndian.Uint64(meta[metaSize-8:]) != sum.Sum64() {
-			return fmt.Errorf("root %d: checksum differs: %w", page, errDamaged)
-		}
-		pageSize = int64(binary.NativeEndian.Uint32(meta[8:]))
-	}
-	return nil
 }
 
 type openFunc func(name string, flag int, perm os.FileMode) (*os.File, error)

@@ -20,10 +20,11 @@ type Config struct {
 	KeyFile  string `help:"Key of the certificate (PEM)." type:"path"`
 
 	// Who may relay. At least one of these must be set.
-	ClientCAFile           string            `name:"client-ca-file" help:"Agents must have a certificate of this CA." type:"path"`
-	Tokens                 map[string]string `help:"Tokens of agents, as agent=token;agent=token."`
-	TokensFile             string            `help:"File of lines 'agent token'; a replaced file is picked up." type:"path"`
-	AllowAnonymousLoopback bool              `help:"Take frames without a token from this machine."`
+	ClientCAFile string            `name:"client-ca-file" help:"Agents must have a certificate of this CA." type:"path"`
+	Tokens       map[string]string `help:"Tokens of agents, as agent=token;agent=token."`
+	// A replaced file is picked up.
+	TokensFile             string `help:"File of lines 'agent token'." type:"path"`
+	AllowAnonymousLoopback bool   `help:"Take frames without a token from this machine."`
 
 	// A frame holds about 1 MiB of batches, and a single batch is below 1 MiB.
 	MaxFrameBytes int `help:"Largest frame as sent." default:"4194304"`
@@ -40,8 +41,9 @@ type Config struct {
 	IdleTimeout    time.Duration `help:"Time after which an idle connection is closed." default:"60s"`
 	ProduceTimeout time.Duration `help:"Time for Kafka to acknowledge a frame." default:"30s"`
 
-	RetryAfter     time.Duration `help:"Delay that a refused agent is asked for." default:"1s"`
-	DrainGrace     time.Duration `help:"How long frames are still taken while draining, so that agents leave without an error." default:"3s"`
+	RetryAfter time.Duration `help:"Delay that a refused agent is asked for." default:"1s"`
+	// So that agents leave without an error.
+	DrainGrace     time.Duration `help:"How long frames are still taken while draining." default:"3s"`
 	ReloadInterval time.Duration `help:"How often certificate and token files are looked at." default:"10s"`
 }
 
