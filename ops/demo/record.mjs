@@ -9,7 +9,6 @@ import { visits } from "./visits.mjs";
 
 const ready = JSON.parse(await readFile(process.argv[2], "utf8"));
 const folder = new URL("./visits/", import.meta.url);
-const sendBatch = "/gosight.Ingestor/SendBatch";
 
 /** @type {Buffer[]} what the visit that is playing has sent */
 let sent = [];
@@ -21,32 +20,53 @@ function varint(n) {
   return Buffer.from([...bytes, n]);
 }
 
-const agent = `http://${ready.agent_http}`;
-const relay = createServer(async (request, response) => {
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
-  const body = Buffer.concat(chunks);
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).filter(([name]) => !/^(host|connection|content-length)$/.test(name)),
-  );
-  const answer = await fetch(agent + request.url, {
-    method: request.method,
-    headers,
-    body: request.method === "POST" ? body : undefined,
+/**
+ * Serves what another server serves; sees what goes by and may change what comes back.
+ * @param {string} origin
+ * @param {{ seen?: (path: string, headers: import("node:http").IncomingHttpHeaders, body: Buffer) => void,
+ *   change?: (text: string) => string }} taps
+ * @returns {Promise<string>} its own origin
+ */
+async function relay(origin, { seen, change }) {
+  const server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).filter(([name]) => !/^(host|connection|content-length)$/.test(name)),
+    );
+    const post = request.method === "POST";
+    const answer = await fetch(origin + request.url, {
+      method: request.method,
+      headers,
+      body: post ? body : undefined,
+    });
+    if (post && answer.ok) seen?.(request.url ?? "", request.headers, body);
+    const answerHeaders = Object.fromEntries(
+      [...answer.headers].filter(
+        ([name]) => !/^(content-encoding|content-length|transfer-encoding)$/.test(name),
+      ),
+    );
+    response.writeHead(answer.status, answerHeaders);
+    const html = answer.headers.get("content-type")?.startsWith("text/html");
+    response.end(change && html ? change(await answer.text()) : Buffer.from(await answer.arrayBuffer()));
   });
-  if (request.url?.startsWith(sendBatch) && request.method === "POST" && answer.ok) {
-    sent.push(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
-  }
-  const answerHeaders = Object.fromEntries(
-    [...answer.headers].filter(
-      ([name]) => !/^(content-encoding|content-length|transfer-encoding)$/.test(name),
-    ),
-  );
-  response.writeHead(answer.status, answerHeaders);
-  response.end(Buffer.from(await answer.arrayBuffer()));
+  servers.push(server);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** @type {import("node:http").Server[]} */
+const servers = [];
+const agent = `http://${ready.agent_http}`;
+const agentRelay = await relay(agent, {
+  seen: (path, headers, body) => {
+    if (path.startsWith("/gosight.Ingestor/SendBatch"))
+      sent.push(headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
+  },
 });
-await new Promise((resolve) => relay.listen(0, "127.0.0.1", resolve));
-const relayURL = `http://127.0.0.1:${relay.address().port}`;
+// The page's SDK sends to where it was loaded from, so the page is to load it from the relay.
+const shop = await relay(`http://${ready.demo}`, { change: (html) => html.replace(agent, agentRelay) });
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -68,15 +88,7 @@ for (const visit of visits) {
   const context = await browser.newContext(visit.context);
   const page = await context.newPage();
   page.on("pageerror", (error) => console.log(`  ${visit.name}: the page says ${error.message}`));
-  // The page's SDK is to send by way of this script; it sends to where it was loaded from.
-  await page.route(
-    (url) => url.host === ready.demo && !/\.(js|css)$|^\/api\//.test(url.pathname),
-    async (route) => {
-      const answer = await route.fetch();
-      await route.fulfill({ response: answer, body: (await answer.text()).replace(agent, relayURL) });
-    },
-  );
-  await visit.play(page, `http://${ready.demo}`);
+  await visit.play(page, shop);
   await page.waitForTimeout(3500); // the last click's outcome is known after 2.5 s
   await page.goto("about:blank"); // the page hides, and the SDK sends what it still has
   await page.waitForTimeout(1000);
@@ -85,6 +97,7 @@ for (const visit of visits) {
   await writeFile(new URL(`${visit.name}.binpb.gz`, folder), file);
   manifest.push({
     file: `${visit.name}.binpb.gz`,
+    origin: shop,
     user_agent: visit.context.userAgent,
     minutes_ago: visit.minutesAgo,
   });
@@ -92,4 +105,4 @@ for (const visit of visits) {
 }
 await writeFile(new URL("visits.json", folder), `${JSON.stringify(manifest, null, 2)}\n`);
 await browser.close();
-relay.close();
+for (const server of servers) server.close();

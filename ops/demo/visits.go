@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protodelim"
@@ -26,6 +27,7 @@ var visitFiles embed.FS
 // Visit is a recorded visit to the demo shop: what the SDK sent, batch by batch.
 type Visit struct {
 	File       string                `json:"file"`
+	Origin     string                `json:"origin"` // of the shop, when it was recorded
 	UserAgent  string                `json:"user_agent"`
 	MinutesAgo int                   `json:"minutes_ago"` // when it is to have ended, before now
 	Batches    []*gosight.EventBatch `json:"-"`
@@ -72,8 +74,9 @@ func unpack(packed []byte) ([]*gosight.EventBatch, error) {
 	}
 }
 
-// At returns the visit as one of now: a new session, and every time shifted so that it ended MinutesAgo.
-func (v Visit) At(now time.Time) ([]*gosight.EventBatch, error) {
+// At returns the visit as one of now to the shop at shopURL: a new session, and every time shifted so that it ended
+// MinutesAgo.
+func (v Visit) At(now time.Time, shopURL string) ([]*gosight.EventBatch, error) {
 	var last int64
 	for _, batch := range v.Batches {
 		for _, event := range batch.Events {
@@ -88,8 +91,11 @@ func (v Visit) At(now time.Time) ([]*gosight.EventBatch, error) {
 		batch.SessionId = session
 		// The agent takes a wrong clock out of what it gets; this one is right.
 		batch.SentAt = now.UnixMilli()
+		moveURLs(batch.Metadata, v.Origin, shopURL)
 		for _, event := range batch.Events {
 			event.Timestamp += shift
+			event.Payload = strings.ReplaceAll(event.Payload, v.Origin, shopURL)
+			moveURLs(event.Metadata, v.Origin, shopURL)
 			if event.SessionId != "" {
 				event.SessionId = session
 			}
@@ -104,6 +110,12 @@ func (v Visit) At(now time.Time) ([]*gosight.EventBatch, error) {
 		shifted[i] = batch
 	}
 	return shifted, nil
+}
+
+func moveURLs(metadata map[string]string, from, to string) {
+	for key, value := range metadata {
+		metadata[key] = strings.ReplaceAll(value, from, to)
+	}
 }
 
 // shiftReplay shifts the time that rrweb keeps in an event of its own.
@@ -121,14 +133,14 @@ func shiftReplay(payload string, shift int64) (string, error) {
 	return string(text), err
 }
 
-// Play sends all visits through an agent's HTTP port, as the pages did.
-func Play(ctx context.Context, agentURL, key string, now time.Time) error {
+// Play sends all visits through an agent's HTTP port, as the pages did. shopURL is where the shop is now.
+func Play(ctx context.Context, agentURL, shopURL, key string, now time.Time) error {
 	visits, err := Visits()
 	if err != nil {
 		return err
 	}
 	for _, visit := range visits {
-		batches, err := visit.At(now)
+		batches, err := visit.At(now, shopURL)
 		if err != nil {
 			return err
 		}

@@ -187,7 +187,7 @@ export const visits = [
       await page.waitForTimeout(1200);
       await page.locator('nav a[href="/story"]').tap();
       await page.waitForTimeout(1000);
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 5; i++) {
         await page.evaluate(() => scrollTo({ top: document.body.scrollHeight, behavior: "smooth" }));
         await page.waitForTimeout(1600);
         await page.evaluate(() => scrollTo({ top: 0, behavior: "smooth" }));

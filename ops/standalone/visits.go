@@ -18,7 +18,7 @@ func (s *system) playVisits(ctx context.Context, ready Ready) {
 		if err != nil || !empty {
 			return err
 		}
-		return demo.Play(ctx, "http://"+ready.AgentHTTP, s.secrets.ProjectKey, time.Now())
+		return demo.Play(ctx, "http://"+ready.AgentHTTP, "http://"+ready.Demo, s.secrets.ProjectKey, time.Now())
 	}()
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("cannot play the recorded visits", "error", err)
