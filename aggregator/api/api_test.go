@@ -40,7 +40,7 @@ func serve(t testing.TB, st *store.Store, change func(*Config)) *httptest.Server
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := New(cfg, st, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	s, err := New(cfg, st, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,6 +215,7 @@ func TestAnswers(t *testing.T) {
 			}
 		}
 	})
+	t.Run("maps", func(t *testing.T) { testMaps(t, server, seeds, end) })
 	t.Run("insights", func(t *testing.T) { testInsights(t, server, truth, end) })
 }
 

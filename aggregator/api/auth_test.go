@@ -124,9 +124,12 @@ func TestBadInput(t *testing.T) {
 		"/insights?from=5&to=5":                          {422, "from must be before to"},
 		"/insights?from=1&to=99999999999&bucket_ms=1000": {422, "buckets"},
 		"/insights?from=1&to=9&bucket_ms=0":              {422, "bucket_ms"},
-		"/nothing":                                       {404, "openapi.json"},
-		"/sessions/" + strings.Repeat("x", 200):          {422, "id"},
-		"/sessions?user=" + strings.Repeat("x", 300):     {422, "user"},
+		"/funnel?from=1&to=9&step=page:a":                {422, "step"},
+		"/funnel?from=1&to=9&step=page:a&step=b":         {422, "page:…"},
+		"/heatmap?from=1&to=9&page=x&viewport=tv":        {422, "viewport"},
+		"/nothing":                                   {404, "openapi.json"},
+		"/sessions/" + strings.Repeat("x", 200):      {422, "id"},
+		"/sessions?user=" + strings.Repeat("x", 300): {422, "user"},
 	}
 	for path, want := range tests {
 		t.Run(path, func(t *testing.T) {

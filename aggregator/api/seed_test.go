@@ -40,6 +40,7 @@ type truth struct {
 	sessions map[string]*store.Session
 	byKind   map[string]uint64
 	byPage   map[string]uint64 // "kind url"
+	clicksOn map[string]uint64 // by url
 	order    []string          // by last activity, latest first
 }
 
@@ -80,7 +81,8 @@ func newSeeder(t testing.TB) *seeder {
 	return &seeder{
 		t: t, rng: rand.New(rand.NewPCG(7, 7)), fixture: loadFixture(t),
 		events: store.NewEventRows(), replay: store.NewReplayRows(), signals: store.NewSignalRows(),
-		truth: truth{sessions: map[string]*store.Session{}, byKind: map[string]uint64{}, byPage: map[string]uint64{}},
+		truth: truth{sessions: map[string]*store.Session{}, byKind: map[string]uint64{}, byPage: map[string]uint64{},
+			clicksOn: map[string]uint64{}},
 	}
 }
 
@@ -131,8 +133,11 @@ func (s *seeder) visit(id string, end time.Time, recorded bool) {
 			Project: "default", SessionID: id, EventID: fmt.Sprintf("%s-%05d", id, seq), UserID: user, EventType: kind,
 			TS: ts, ReceivedAt: ts + 40, URL: url, PageID: page, AgentID: "edge-1", Region: "eu-central",
 			Country: country, City: seedCities[country], Browser: client[0], OS: client[1], Device: client[2],
-			ViewportWidth: 1280, ViewportHeight: 800, Payload: string(text),
+			Payload:  string(text),
 			Metadata: []store.Pair{{Key: "browser", Value: client[0]}, {Key: "url", Value: url}},
+		}
+		if kind == "click" {
+			row.ViewportWidth, row.ViewportHeight = 1280, 800
 		}
 		if fill != nil {
 			fill(row)
@@ -142,6 +147,7 @@ func (s *seeder) visit(id string, end time.Time, recorded bool) {
 		switch kind {
 		case "click":
 			sum.Clicks++
+			s.truth.clicksOn[url]++
 		case "error":
 			sum.Errors++
 		}
@@ -236,7 +242,7 @@ func (s *seeder) recorded(start int64, sum *store.Session, add addEvent, signal 
 	sum.EntryURL = url
 	add(start, "page_load", url, page, nil, map[string]any{"url": url, "title": "Fern & Field", "load_ms": 412})
 	add(start+300, "web_vital", url, page, nil, map[string]any{"name": "LCP", "value": 1180, "rating": "good"})
-	add(start+1400, "scroll", url, page, nil, map[string]any{"depth": 62, "y": 260, "page_height": 1100})
+	add(start+1400, "scroll", url, page, func(r *store.EventRow) { r.Value = 62 }, map[string]any{"depth": 62, "y": 260, "page_height": 1100})
 	for _, m := range s.fixture.Marks {
 		ts := start + m.TS
 		switch m.What {
@@ -312,7 +318,9 @@ func (s *seeder) browsed(start, length int64, sum *store.Session, add addEvent, 
 				r.Selector, r.X, r.Y, r.PageX, r.PageY = "button.add", float32(x), float32(y), float32(x), float32(y)+300
 			}, map[string]any{"x": x, "y": y, "vw": 1280, "vh": 800, "selector": "button.add", "tag": "button", "text": "Add to cart"})
 		}
-		add(at+step/3, "scroll", url, page, nil, map[string]any{"depth": 20 + rng.IntN(80), "y": 900, "page_height": 3100})
+		depth := 20 + rng.IntN(80)
+		add(at+step/3, "scroll", url, page, func(r *store.EventRow) { r.Value = float64(depth) },
+			map[string]any{"depth": depth, "y": 900, "page_height": 3100})
 		if find != nil {
 			signal(at+step/2, find.kind, url, page, find.selector, find.text, 640, 380, uint32(1+rng.IntN(9)), 900)
 		}

@@ -102,6 +102,7 @@ func (s *Server) register(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerSessions(api)
 	s.registerReplay(api)
 	s.registerInsights(api)
+	s.registerMaps(api)
 	s.registerLive(api)
 	return api.OpenAPI()
 }

@@ -21,6 +21,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/funnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Visits that took steps in order */
+        get: operations["get-funnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/heatmap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where on a page clicks or signals happened, and how far visits scrolled */
+        get: operations["get-heatmap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/insights": {
         parameters: {
             query?: never;
@@ -47,6 +81,23 @@ export interface paths {
         };
         /** Visits as they begin and change */
         get: operations["watch-sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pages by visits */
+        get: operations["list-pages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -243,6 +294,42 @@ export interface components {
             sessions: number;
             value: string;
         };
+        FunnelLevel: {
+            /** @description Some visits that took this step and not the next, the latest first. */
+            dropped: string[];
+            /**
+             * Format: int64
+             * @description Visits that took this step after those before it.
+             */
+            sessions: number;
+        };
+        FunnelOutputBody: {
+            levels: components["schemas"]["FunnelLevel"][];
+        };
+        HeatCell: {
+            /**
+             * Format: int32
+             * @description From the left, of 100 across the viewport.
+             */
+            column: number;
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: int32
+             * @description From the top of the page, each 12 CSS pixels high.
+             */
+            row: number;
+        };
+        Heatmap: {
+            cells: components["schemas"]["HeatCell"][];
+            scroll: components["schemas"]["ScrollShare"][];
+            /** @description A visit that recorded this page on such a screen, and when. */
+            snapshot?: components["schemas"]["Example"];
+            /** Format: int64 */
+            total: number;
+            /** Format: int64 */
+            visits: number;
+        };
         Insights: {
             /**
              * Format: int64
@@ -292,6 +379,11 @@ export interface components {
             title: string;
             url: string;
         };
+        PageVisits: {
+            /** Format: int64 */
+            sessions: number;
+            url: string;
+        };
         Point: {
             /** Format: int64 */
             count: number;
@@ -314,6 +406,15 @@ export interface components {
             incomplete: number;
             /** @description Empty where nothing more is stored yet. */
             next_cursor: string;
+        };
+        ScrollShare: {
+            /**
+             * Format: int32
+             * @description Percent of the page.
+             */
+            depth: number;
+            /** Format: int64 */
+            visits: number;
         };
         Session: {
             /** @description Events in each 24th of the visit. */
@@ -406,6 +507,9 @@ export interface components {
         SignalsNews: {
             signals: components["schemas"]["Signal"][];
         };
+        TopPagesOutputBody: {
+            pages: components["schemas"]["PageVisits"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -438,6 +542,194 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-funnel": {
+        parameters: {
+            query: {
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description page:…, click:… or event:…, in order. */
+                step: string[];
+                /** @description Unix milliseconds. */
+                to: number;
+                window_ms?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunnelOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-heatmap": {
+        parameters: {
+            query: {
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description click, or a signal's kind. */
+                kind?: string;
+                /** @description The page's address without query and fragment. */
+                page: string;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Unix milliseconds. */
+                to: number;
+                viewport?: "desktop" | "tablet" | "mobile";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Heatmap"];
                 };
             };
             /** @description Bad Request */
@@ -644,6 +936,96 @@ export interface operations {
             };
             /** @description Error */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-pages": {
+        parameters: {
+            query: {
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Unix milliseconds. */
+                to: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopPagesOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
