@@ -45,12 +45,12 @@ func newLink(address string, cfg Config, conf *tls.Config, udp *quic.Transport, 
 			TLSClientConfig:     conf.Clone(), // which net/http changes at its first use
 			ForceAttemptHTTP2:   true,
 			DisableCompression:  true,
-			TLSHandshakeTimeout: 5 * time.Second,
+			TLSHandshakeTimeout: 3 * time.Second,
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			IdleConnTimeout:     90 * time.Second,
 			// A connection whose other end is gone without a word must not cost a whole request timeout.
 			HTTP2: &http.HTTP2Config{
-				SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second, WriteByteTimeout: 5 * time.Second,
+				SendPingTimeout: time.Second, PingTimeout: 2 * time.Second, WriteByteTimeout: 3 * time.Second,
 			},
 		},
 	}

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 type middlebox struct {
 	addr    string
 	dropUDP atomic.Bool
+	dropTCP atomic.Bool // connections stay, what is sent on them goes nowhere
 }
 
 func startMiddlebox(t *testing.T, to string) *middlebox {
@@ -59,21 +61,24 @@ func startMiddlebox(t *testing.T, to string) *middlebox {
 				continue
 			}
 			context.AfterFunc(ctx, func() { client.Close(); server.Close() })
-			all.Go(func() { pass(client, server) })
-			all.Go(func() { pass(server, client) })
+			all.Go(func() { m.pass(client, server) })
+			all.Go(func() { m.pass(server, client) })
 		}
 	})
 	all.Go(func() { m.passUDP(ctx, &all, udp, to) })
 	return m
 }
 
-func pass(to, from net.Conn) {
+func (m *middlebox) pass(to, from net.Conn) {
 	defer to.Close()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
 		if err != nil {
 			return
+		}
+		if m.dropTCP.Load() {
+			continue
 		}
 		if _, err := to.Write(buf[:n]); err != nil {
 			return
@@ -269,5 +274,44 @@ func TestTokenFileIsRotated(t *testing.T) {
 	eventually(t, 10*time.Second, "the queue is empty", empty(q))
 	if kafka.count() != n {
 		t.Errorf("%d of %d batches arrived", kafka.count(), n)
+	}
+}
+
+// An aggregator that is cut off without a word is left for another long before a frame's timeout.
+func TestAggregatorVanishes(t *testing.T) {
+	for _, quic := range []bool{true, false} {
+		t.Run(fmt.Sprintf("http3=%v", quic), func(t *testing.T) {
+			certs, kafka := makeCertificates(t), newBroker()
+			one, two := startAggregator(t, receiveConfig(certs), kafka), startAggregator(t, receiveConfig(certs), kafka)
+			box := startMiddlebox(t, one.Addr())
+			q := openQueue(t)
+			cfg := forwardConfig(certs, box.addr, two.Addr())
+			cfg.QUIC, cfg.Timeout = quic, time.Minute
+			_, metrics, _ := startForwarder(t, cfg, q)
+			n := 0
+			eventually(t, 10*time.Second, "both aggregators get frames", func() bool {
+				putBatches(t, q, n, n+1)
+				n++
+				return value(t, metrics, "gosight_forward_frames_total", box.addr) > 0 &&
+					value(t, metrics, "gosight_forward_frames_total", two.Addr()) > 0
+			})
+			box.dropUDP.Store(true)
+			box.dropTCP.Store(true)
+			began := time.Now()
+			eventually(t, 20*time.Second, "a frame fails", func() bool {
+				putBatches(t, q, n, n+1)
+				n++
+				return value(t, metrics, "gosight_forward_retries_total") > 0
+			})
+			eventually(t, 20*time.Second, "the queue is empty", empty(q))
+			took := time.Since(began)
+			t.Logf("all on the other aggregator after %s", took.Round(time.Millisecond))
+			if took > 10*time.Second {
+				t.Errorf("only after %s", took)
+			}
+			if kafka.count() != n {
+				t.Errorf("%d of %d batches arrived", kafka.count(), n)
+			}
+		})
 	}
 }
