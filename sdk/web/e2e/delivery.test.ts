@@ -153,7 +153,11 @@ describe("delivery", { concurrent: true }, () => {
     expect(agent.requests).toBe(before);
   });
 
-  test("a sample of none records nothing; of sessions without replay, no replay", async ({ agent, context, page }) => {
+  test("a sample of none records nothing; of sessions without replay, no replay", async ({
+    agent,
+    context,
+    page,
+  }) => {
     await open(agent, page, 'data-sample="0"');
     await page.click("#it");
     await page.waitForTimeout(400);

@@ -141,7 +141,8 @@ class Recording implements Page {
     if (settings.replay) {
       replay(this, settings.replay, {
         wanted: () => !!this.#session?.replay,
-        emit: (type, json, timestamp) => this.#add("replay", type, json, { timestamp }),
+        emit: (type, json, timestamp) =>
+          this.#add("replay", type, json, { timestamp, urgent: type === "full_snapshot" }),
         onNewSession: (fn) => this.#rotated.push(fn),
       });
     }
