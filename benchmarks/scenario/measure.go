@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -29,6 +30,8 @@ type Bench struct {
 	Log    *slog.Logger
 	// Profiles is a folder for CPU and heap profiles of each measurement, or "".
 	Profiles string
+	// patience is how long a count may stand still before it is final; 0 means a minute.
+	patience time.Duration
 }
 
 // spec is one measurement of a scenario.
@@ -161,7 +164,7 @@ func (b *Bench) measure(ctx context.Context, m spec) (report.Run, error) {
 	if m.KafkaOnly {
 		err = b.System.AwaitRelayed(ctx)
 	} else {
-		run.Counted, err = b.System.Await(ctx, id, run.Acked, time.Minute, bar.counted)
+		run.Counted, err = b.System.Await(ctx, id, run.Acked, cmp.Or(b.patience, time.Minute), bar.counted)
 	}
 	run.Drain = time.Since(drained).Seconds()
 	missing := 0
@@ -214,7 +217,7 @@ func (b *Bench) compare(ctx context.Context, m spec, id string, run *report.Run,
 		if err := b.System.StartProcessing(ctx); err != nil {
 			return err
 		}
-		if run.Counted, err = b.System.Await(ctx, id, run.Acked, time.Minute, bar.counted); err != nil {
+		if run.Counted, err = b.System.Await(ctx, id, run.Acked, cmp.Or(b.patience, time.Minute), bar.counted); err != nil {
 			return err
 		}
 		bar.done()
