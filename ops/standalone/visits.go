@@ -15,8 +15,12 @@ import (
 func (s *system) playVisits(ctx context.Context, ready Ready) {
 	err := func() error {
 		empty, err := s.storeIsEmpty(ctx)
-		if err != nil || !empty {
+		if err != nil {
 			return err
+		}
+		if !empty {
+			s.log.Info("no recorded visits are played: the store is not empty")
+			return nil
 		}
 		return demo.Play(ctx, "http://"+ready.AgentHTTP, "http://"+ready.Demo, s.secrets.ProjectKey, time.Now())
 	}()

@@ -20,16 +20,16 @@ var version = "dev"
 
 type commands struct {
 	Config  kong.ConfigFlag `help:"YAML file with settings; flags and variables win." placeholder:"FILE" env:"GOSIGHT_CONFIG"`
-	Up      up              `cmd:"" help:"Start everything on this machine; Ctrl-C stops it."`
+	Up      upCommand       `cmd:"" help:"Start everything on this machine; Ctrl-C stops it."`
 	Engine  engine          `cmd:"" hidden:""`
 	Version printVersion    `cmd:"" help:"Print the version."`
 }
 
-type up struct {
+type upCommand struct {
 	standalone.Config `embed:""`
 }
 
-func (c up) Run(ctx context.Context) error {
+func (c upCommand) Run(ctx context.Context) error {
 	log, err := observe.NewLogger(os.Stderr, c.LogFormat, c.LogLevel)
 	if err != nil {
 		return err
