@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -61,8 +63,35 @@ func (s *Server) admit(next http.Handler) http.Handler {
 		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout)); err != nil {
 			s.log.Debug("receive: set a deadline for the body", "error", err)
 		}
+		// connect would read an endless body to its end.
+		r.Body = &countedBody{ReadCloser: http.MaxBytesReader(w, r.Body, limit), refused: s.m.refused}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// countedBody counts a body that did not come as it should.
+type countedBody struct {
+	io.ReadCloser
+	refused func(reason string)
+	failed  bool
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == nil || errors.Is(err, io.EOF) || b.failed {
+		return n, err
+	}
+	b.failed = true
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		b.refused("frame_too_large")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.refused("body_timeout")
+	default:
+		b.refused("body_broken")
+	}
+	return n, err
 }
 
 func retryAfter(d time.Duration) string {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,28 +108,38 @@ func (r *running) refusals(reason string) float64 {
 }
 
 func TestAnswersAfterTheProducer(t *testing.T) {
+	var mu sync.Mutex
 	var got []Record
-	fail := errors.New("not enough replicas")
+	var fail error
 	r := start(t, func(_ context.Context, records []Record) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
 		got = records
 		return 1, fail
 	})
+	set := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		fail = err
+	}
 	data := frame(t, marshal(t, testBatch("s-1")), marshal(t, testBatch("s-2")))
 	for name, client := range map[string]gosightconnect.RelayClient{"HTTP/2": r.http2, "HTTP/3": r.http3} {
-		fail = errors.New("not enough replicas")
+		set(errors.New("not enough replicas"))
 		_, err := send(t, client, "two", data)
 		var refusal *connect.Error
 		if !errors.As(err, &refusal) || refusal.Code() != connect.CodeUnavailable || refusal.Meta().Get("Retry-After") != "1" {
 			t.Errorf("%s, producer failed: %v", name, err)
 		}
-		fail = nil
+		set(nil)
 		answer, err := send(t, client, "two", data)
 		if err != nil || answer.Batches != 2 || answer.DeadLettered != 1 || answer.Draining {
 			t.Errorf("%s: %v, %v", name, answer, err)
 		}
+		mu.Lock()
 		if len(got) != 2 || string(got[1].Key) != "shop/s-2" {
 			t.Errorf("%s: produced %v", name, got)
 		}
+		mu.Unlock()
 	}
 }
 
@@ -202,8 +213,8 @@ func TestBodyTricks(t *testing.T) {
 		return answer.StatusCode
 	}
 	endless := io.LimitReader(zeros{}, 1<<30)
-	if status := post(io.MultiReader(endless)); status < 400 {
-		t.Errorf("endless body: %d", status)
+	if status := post(io.MultiReader(endless)); status < 400 || r.refusals("frame_too_large") != 1 {
+		t.Errorf("endless body: %d, %v refusals", status, r.refusals("frame_too_large"))
 	}
 	if status := post(strings.NewReader("x"), "Content-Encoding", "gzip"); status < 400 {
 		t.Errorf("gzip: %d", status)
@@ -265,8 +276,8 @@ func TestSlowBody(t *testing.T) {
 			t.Errorf("status %d", answer.StatusCode)
 		}
 	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("a body that never comes held the request for %s", took)
+	if took := time.Since(began); took > 5*time.Second || r.refusals("body_timeout") != 1 {
+		t.Errorf("a body that never comes held the request for %s, %v refusals", took, r.refusals("body_timeout"))
 	}
 }
 
