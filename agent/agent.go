@@ -109,7 +109,7 @@ func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
 
 func sdkFiles(dir string) (fs.FS, error) {
 	if dir == "" {
-		return fs.Sub(web.Dist, "dist")
+		return web.Dist, nil
 	}
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("web SDK folder (--sdk-dir): %w", err)

@@ -1,0 +1,6 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // One file after the other: each starts the whole system.
+  test: { include: ["*.test.ts"], fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
+});
