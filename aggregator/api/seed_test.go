@@ -18,6 +18,7 @@ type fixture struct {
 		What, Selector string
 		TS             int64
 		X, Y           float64
+		PageY          float64 `json:"page_y"`
 	}
 	Events []json.RawMessage
 }
@@ -113,7 +114,7 @@ func (s *seeder) visit(id string, end time.Time, recorded bool) {
 	user := seedUsers[rng.IntN(len(seedUsers))]
 	length := int64(8_000 + rng.IntN(600_000))
 	if recorded {
-		length = 16_000
+		length = s.offset(len(s.fixture.Events) - 1)
 	}
 	start := end.UnixMilli() - length
 	sum := &store.Session{
@@ -248,7 +249,7 @@ func (s *seeder) recorded(start int64, sum *store.Session, add addEvent, signal 
 		switch m.What {
 		case "click":
 			add(ts, "click", url, page, func(r *store.EventRow) {
-				r.Selector, r.X, r.Y, r.PageX, r.PageY = m.Selector, float32(m.X), float32(m.Y), float32(m.X), float32(m.Y)
+				r.Selector, r.X, r.Y, r.PageX, r.PageY = m.Selector, float32(m.X), float32(m.Y), float32(m.X), float32(m.PageY)
 			}, map[string]any{"x": m.X, "y": m.Y, "vw": 1280, "vh": 800, "selector": m.Selector, "tag": "button"})
 		case "navigate":
 			add(ts, "navigate", url, page, nil, map[string]any{"from": url, "to": shop + "/checkout", "kind": "push"})

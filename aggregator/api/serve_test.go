@@ -44,7 +44,7 @@ func TestServe(t *testing.T) {
 
 	note, err := json.Marshal(map[string]any{
 		"ui": server.URL, "control": "http://" + listener.Addr().String(), "sessions": len(seeds.truth.sessions),
-		"by_kind": seeds.truth.byKind, "by_page": seeds.truth.byPage,
+		"recorded": (visits + 2) / 3, "clicks_on": seeds.truth.clicksOn, "by_kind": seeds.truth.byKind, "by_page": seeds.truth.byPage,
 	})
 	if err != nil {
 		t.Fatal(err)

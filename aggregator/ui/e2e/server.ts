@@ -10,6 +10,8 @@ export interface Seeded {
   ui: string;
   control: string;
   sessions: number;
+  recorded: number;
+  clicks_on: Record<string, number>;
   by_kind: Record<string, number>;
   by_page: Record<string, number>;
 }

@@ -1,17 +1,36 @@
 // @vitest-environment node
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Seeded, startServer } from "./server";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const flags = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
+interface Fixture {
+  marks: { what: string; ts: number }[];
+  events: { timestamp: number }[];
+}
+const fixture = JSON.parse(
+  readFileSync(new URL("../testdata/replay.json", import.meta.url), "utf8"),
+) as Fixture;
+const markAt = (what: string): number => fixture.marks.find((m) => m.what === what)?.ts ?? Number.NaN;
+/** What the player's clock shows where the replay starts for a mark. */
+const clockAt = (what: string): string =>
+  `0:${String(Math.floor((markAt(what) - 1500) / 1000)).padStart(2, "0")}`;
 const built = existsSync(new URL("../dist/index.html", import.meta.url));
-if (!existsSync(executablePath)) console.warn(`NOT RUN: UI browser tests, no Chromium at ${executablePath} (set CHROMIUM)`);
-if (!built) console.warn('NOT RUN: UI browser tests, the UI is not built (run "npm run build -w aggregator/ui")');
+if (!existsSync(executablePath))
+  console.warn(`NOT RUN: UI browser tests, no Chromium at ${executablePath} (set CHROMIUM)`);
+if (!built)
+  console.warn('NOT RUN: UI browser tests, the UI is not built (run "npm run build -w aggregator/ui")');
 
 describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { timeout: 30_000 }, () => {
   let browser: Browser;
@@ -73,32 +92,35 @@ describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { t
   });
 
   test("session: the replay shows the shop, marks stand where the signals are, n and p jump", async () => {
-    const page = await open("/sessions/visit-00000?t=3500");
+    const page = await open("/sessions/visit-00000?t=2000");
     const frame = page.frameLocator(".stage iframe");
     await frame.getByText("Green things, delivered calm.").waitFor();
     expect(await page.locator(".stage iframe").getAttribute("sandbox")).toBe("allow-same-origin");
     expect(await frame.locator("article.card").count()).toBe(8);
     expect(await page.locator(".mark").count()).toBe(3);
-    // The rage click's mark stands at 11.9 of 16.0 seconds.
-    const left = await page.locator('.mark[data-kind="rage_click"]').evaluate((e) => Number.parseFloat(e.style.left));
-    expect(left).toBeCloseTo((11913 / 16000) * 100, 0);
+    const left = await page
+      .locator('.mark[data-kind="rage_click"]')
+      .evaluate((e) => Number.parseFloat(e.style.left));
+    expect(left).toBeCloseTo((markAt("rage_click") / (fixture.events.at(-1)?.timestamp ?? 0)) * 100, 0);
 
     const time = () => page.locator(".controls .time b").textContent();
     await page.locator('.mark[data-kind="rage_click"]').click();
     await frame.locator("#pay").waitFor();
     expect(await frame.locator("#checkout").isVisible()).toBe(true);
-    expect(await time()).toBe("0:10");
+    expect(await time()).toBe(clockAt("rage_click"));
     // What was typed never shows.
     expect(await frame.locator("#card").inputValue()).toMatch(/^\*+$/);
     await page.keyboard.press("n");
-    await page.getByText("0:13", { exact: true }).first().waitFor();
+    await page.locator(".controls .time b", { hasText: clockAt("thrashed_cursor") }).waitFor();
     await page.keyboard.press("p");
     await page.keyboard.press("p");
     await frame.getByText("Green things, delivered calm.").waitFor();
-    expect(await time()).toBe("0:01");
+    expect(await time()).toBe(clockAt("dead_click"));
 
     await page.getByRole("button", { name: "Copy link to this moment" }).click();
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/visit-00000\?t=16\d\d$/);
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(
+      new RegExp(`visit-00000\\?t=${markAt("dead_click") - 1500}$`),
+    );
     await page.getByRole("tab", { name: /Signals/ }).click();
     await page.getByText("7 clicks in 2.2 s").waitFor();
     await page.getByRole("tab", { name: /Console/ }).click();
@@ -114,6 +136,48 @@ describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { t
     faults.splice(at, 1);
   });
 
+  test("insights: figures are the seed's, an element leads to the moment", async () => {
+    const page = await open("/insights?range=7d");
+    const card = (name: string) => page.locator("button.kind-card", { hasText: name }).locator("strong");
+    await card("Rage click").waitFor();
+    expect(await card("Dead click").textContent()).toBe(String(seeded.by_kind.dead_click));
+    expect(await card("Thrashed cursor").textContent()).toBe(String(seeded.by_kind.thrashed_cursor));
+    await page.locator("canvas").waitFor();
+    await page.locator(".elements tbody tr").first().getByRole("link", { name: "Watch" }).click();
+    await page.waitForURL(/\/sessions\/.+\?at=\d+/);
+    await page.locator(".mark").first().waitFor();
+    await page.context().close();
+  });
+
+  test("heatmap: drawn over the recorded page, figures are the seed's", async () => {
+    const page = await open(`/heatmaps?page=${encodeURIComponent("https://shop.example/")}`);
+    await page.frameLocator(".heat-place iframe").getByText("Green things, delivered calm.").waitFor();
+    await page.getByText(`${seeded.clicks_on["https://shop.example/"]} points`).waitFor();
+    const inked = await page.locator("canvas.heat-canvas").evaluate((canvas: HTMLCanvasElement) => {
+      const { data } = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height) ?? {
+        data: [],
+      };
+      return data.some((value, i) => i % 4 === 3 && value > 0);
+    });
+    expect(inked).toBe(true);
+    await page.getByRole("button", { name: "Scroll depth" }).click();
+    await page.getByText("of visits saw this far").first().waitFor();
+    await page.context().close();
+  });
+
+  test("funnel: steps in the address, levels counted", async () => {
+    const page = await open("/funnels?step=page:shop&step=click:%23pay");
+    const level = (i: number) => page.locator(".level").nth(i).locator(".level-head .num");
+    await level(1).waitFor();
+    expect(await level(0).textContent()).toContain(String(seeded.sessions));
+    expect(await level(1).textContent()).toContain(String(seeded.recorded));
+    await page.getByLabel("Page").first().fill("nowhere-at-all");
+    await page.waitForURL(/nowhere-at-all/);
+    await page.locator(".level-head .num", { hasText: /^0/ }).first().waitFor();
+    await page.context().close();
+  });
+
+  // After those that count visits: it adds one.
   test("live: a visit arrives, its signal appears, and it can be followed, within two seconds", async () => {
     const list = await open("/sessions");
     await list.locator(".visit").first().waitFor();
@@ -139,24 +203,18 @@ describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { t
     await list.context().close();
   });
 
-  test("insights: figures are the seed's, an element leads to the moment", async () => {
-    const page = await open("/insights?range=7d");
-    const card = (name: string) => page.locator("button.kind-card", { hasText: name }).locator("strong");
-    await card("Rage click").waitFor();
-    expect(await card("Dead click").textContent()).toBe(String(seeded.by_kind.dead_click));
-    expect(await card("Thrashed cursor").textContent()).toBe(String(seeded.by_kind.thrashed_cursor));
-    await page.locator("canvas").waitFor();
-    await page.locator(".elements tbody tr").first().getByRole("link", { name: "Watch" }).click();
-    await page.waitForURL(/\/sessions\/.+\?at=\d+/);
-    await page.locator(".mark").first().waitFor();
-    await page.context().close();
-  });
-
   test("phone, dark, Vietnamese: nothing overflows", async () => {
     const page = await open("/sessions", { width: 390, height: 844 });
     await page.getByRole("button", { name: "Tiếng Việt" }).click();
     await page.getByRole("button", { name: "Đổi giao diện sáng hoặc tối" }).click();
-    for (const path of ["/sessions", "/sessions/visit-00000", "/insights", "/docs"]) {
+    for (const path of [
+      "/sessions",
+      "/sessions/visit-00000",
+      "/insights",
+      "/heatmaps",
+      "/funnels",
+      "/docs",
+    ]) {
       await page.goto(seeded.ui + path);
       await page.locator("h1").waitFor();
       expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");

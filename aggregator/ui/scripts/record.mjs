@@ -6,13 +6,15 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const recorder = createRequire(import.meta.url).resolve("@rrweb/record").replace(/record\.(c?js|js)$/, "record.umd.cjs");
+const recorder = createRequire(import.meta.url)
+  .resolve("@rrweb/record")
+  .replace(/record\.(c?js|js)$/, "record.umd.cjs");
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--headless", "--no-sandbox", "--disable-gpu"],
 });
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-await page.addInitScript({ content: `${readFileSync(recorder, "utf8")};globalThis.rrwebRecord=globalThis.rrwebRecord` });
+await page.addInitScript({ content: readFileSync(recorder, "utf8") });
 await page.goto("about:blank");
 await page.route("http://shop.example/**", (route) =>
   route.fulfill({ contentType: "text/html", body: readFileSync(here("../testdata/shop.html"), "utf8") }),
@@ -21,13 +23,18 @@ await page.goto("http://shop.example/");
 await page.evaluate(() => {
   globalThis.recorded = [];
   const record = globalThis.rrwebRecord.record ?? globalThis.rrwebRecord;
-  record({ emit: (event) => globalThis.recorded.push(event), maskAllInputs: true, sampling: { mousemove: 50 } });
+  record({
+    emit: (event) => globalThis.recorded.push(event),
+    maskAllInputs: true,
+    sampling: { mousemove: 50 },
+  });
 });
 const marks = [];
 const mark = async (what, selector) => {
   const box = selector && (await page.locator(selector).first().boundingBox());
   const at = box && { x: Math.round(box.x + box.width / 2), y: Math.round(box.y + box.height / 2) };
-  marks.push({ what, selector: selector ?? "", ts: Date.now(), ...at });
+  const scroll = await page.evaluate(() => scrollY);
+  marks.push({ what, selector: selector ?? "", ts: Date.now(), ...at, ...(at && { page_y: at.y + scroll }) });
 };
 const click = async (selector) => {
   const box = await page.locator(selector).first().boundingBox();
@@ -68,7 +75,8 @@ for (let i = 0; i < 7; i++) {
 await page.waitForTimeout(500);
 await mark("error", "#pay");
 await mark("thrashed_cursor");
-for (let i = 0; i < 12; i++) await page.mouse.move(520 + (i % 2 ? 160 : -120), 470 + (i % 3) * 40, { steps: 5 });
+for (let i = 0; i < 12; i++)
+  await page.mouse.move(520 + (i % 2 ? 160 : -120), 470 + (i % 3) * 40, { steps: 5 });
 await page.waitForTimeout(1200);
 const events = await page.evaluate(() => globalThis.recorded);
 await browser.close();

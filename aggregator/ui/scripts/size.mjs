@@ -16,6 +16,7 @@ for (const [key, chunk] of Object.entries(manifest)) {
   if (chunk.isEntry || key.endsWith("pages/Sessions.tsx")) add(key);
 }
 let total = 0;
-for (const key of first) total += gzipSync(readFileSync(new URL(manifest[key].file, dist)), { level: 9 }).length;
+for (const key of first)
+  total += gzipSync(readFileSync(new URL(manifest[key].file, dist)), { level: 9 }).length;
 console.log(`first screen: ${(total / 1000).toFixed(1)} kB of JavaScript, gzip (budget ${budget / 1000} kB)`);
 if (total > budget) process.exit(1);

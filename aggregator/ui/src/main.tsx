@@ -23,7 +23,8 @@ const queries = new QueryClient({
     queries: {
       staleTime: 5_000,
       // What the server refused will be refused again; what failed on the way may not.
-      retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+      retry: (count, error) =>
+        count < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
     },
   },
 });

@@ -5,6 +5,7 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import type { Viewport } from "./api/queries";
 import { Failed, NotFound, Shell } from "./components/Shell";
 import { parseRange, parseSearch, parseSessionSearch, type Range, stringifySearch } from "./model/filters";
 import { SessionsPage } from "./pages/Sessions";
@@ -71,6 +72,55 @@ const insights = createRoute({
   component: lazyRouteComponent(() => import("./pages/Insights"), "InsightsPage"),
 });
 
+export interface HeatmapSearch {
+  range?: Range;
+  page?: string;
+  kind?: string;
+  viewport?: Viewport;
+}
+
+const viewports: Viewport[] = ["desktop", "tablet", "mobile"];
+
+const heatmaps = createRoute({
+  getParentRoute: () => root,
+  path: "/heatmaps",
+  validateSearch: (raw: Record<string, unknown>): HeatmapSearch => {
+    const { page, kind } = parseSessionSearch(raw);
+    const viewport = viewports.find((v) => v === raw.viewport);
+    const range = parseRange(raw.range);
+    return {
+      ...(range && range !== "all" ? { range } : {}),
+      ...(page ? { page } : {}),
+      ...(kind?.[0] ? { kind: kind[0] } : {}),
+      ...(viewport ? { viewport } : {}),
+    };
+  },
+  component: lazyRouteComponent(() => import("./pages/Heatmaps"), "HeatmapsPage"),
+});
+
+export interface FunnelSearch {
+  range?: Range;
+  step?: string[];
+  window?: number;
+}
+
+const funnels = createRoute({
+  getParentRoute: () => root,
+  path: "/funnels",
+  validateSearch: (raw: Record<string, unknown>): FunnelSearch => {
+    const steps = (Array.isArray(raw.step) ? raw.step : [raw.step])
+      .filter((s): s is string => typeof s === "string" && /^(page|click|event):/.test(s))
+      .slice(0, 8);
+    const range = parseRange(raw.range);
+    return {
+      ...(range && range !== "all" ? { range } : {}),
+      ...(steps.length > 0 ? { step: steps } : {}),
+      ...(Number(raw.window) > 0 ? { window: Number(raw.window) } : {}),
+    };
+  },
+  component: lazyRouteComponent(() => import("./pages/Funnels"), "FunnelsPage"),
+});
+
 const docs = createRoute({
   getParentRoute: () => root,
   path: "/docs",
@@ -78,7 +128,7 @@ const docs = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, sessions, session, insights, docs]),
+  routeTree: root.addChildren([home, sessions, session, insights, heatmaps, funnels, docs]),
   parseSearch,
   stringifySearch,
   defaultPreload: "intent",

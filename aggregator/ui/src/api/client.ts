@@ -8,6 +8,8 @@ export type PageVisit = components["schemas"]["PageVisit"];
 export type Facets = components["schemas"]["Facets"];
 export type Insights = components["schemas"]["Insights"];
 export type KindSeries = components["schemas"]["KindSeries"];
+export type Heatmap = components["schemas"]["Heatmap"];
+export type FunnelLevel = components["schemas"]["FunnelLevel"];
 export type SessionsQuery = NonNullable<operations["list-sessions"]["parameters"]["query"]>;
 
 /** An answer that was not data: status 0 means that nobody answered. */

@@ -62,6 +62,42 @@ export const insightsQuery = (project: string, params: InsightsParams) =>
     placeholderData: keepPreviousData,
   });
 
+export interface Period {
+  from: number;
+  to: number;
+}
+
+export const pagesQuery = (project: string, period: Period) =>
+  queryOptions({
+    queryKey: ["pages", project, period],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/pages", { params: { query: { ...period, project } }, signal })),
+    placeholderData: keepPreviousData,
+  });
+
+export type Viewport = "desktop" | "tablet" | "mobile";
+
+export const heatmapQuery = (
+  project: string,
+  params: Period & { page: string; kind: string; viewport: Viewport },
+) =>
+  queryOptions({
+    queryKey: ["heatmap", project, params],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/heatmap", { params: { query: { ...params, project } }, signal })),
+    enabled: params.page !== "",
+    placeholderData: keepPreviousData,
+  });
+
+export const funnelQuery = (project: string, params: Period & { window_ms: number; step: string[] }) =>
+  queryOptions({
+    queryKey: ["funnel", project, params],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/funnel", { params: { query: { ...params, project } }, signal })),
+    enabled: params.step.length >= 2,
+    placeholderData: keepPreviousData,
+  });
+
 /** One chunk of replay: from a moment's checkpoint, or after a cursor. */
 export const loadReplay = (project: string, id: string, at: { from?: number; cursor?: string }) =>
   unwrap(

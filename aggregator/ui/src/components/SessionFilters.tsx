@@ -24,7 +24,8 @@ export function SessionFilters({ search, change, facets }: Props) {
   const kindCounts = new Map(facets?.kinds.map((k) => [k.value, k.sessions]));
   const kinds = [...new Set([...kindCounts.keys(), ...(search.kind ?? [])])].sort(byGravity);
   const applied: { key: string; text: string; remove: Partial<SessionSearch> }[] = [];
-  const add = (key: string, text: string, remove: Partial<SessionSearch>) => applied.push({ key, text, remove });
+  const add = (key: string, text: string, remove: Partial<SessionSearch>) =>
+    applied.push({ key, text, remove });
   for (const name of ["country", "browser", "device"] as const) {
     for (const value of search[name] ?? []) {
       const shown = name === "country" ? country(value, locale) : value;
@@ -42,7 +43,11 @@ export function SessionFilters({ search, change, facets }: Props) {
           className="field"
           aria-label={t("range.label")}
           value={search.range ?? "7d"}
-          onChange={(e) => change({ range: e.target.value === "7d" ? undefined : (e.target.value as SessionSearch["range"]) })}
+          onChange={(e) =>
+            change({
+              range: e.target.value === "7d" ? undefined : (e.target.value as SessionSearch["range"]),
+            })
+          }
         >
           {ranges.map((range) => (
             <option key={range} value={range}>
@@ -67,8 +72,16 @@ export function SessionFilters({ search, change, facets }: Props) {
             className="button plain"
             onClick={() =>
               change({
-                page: undefined, user: undefined, event: undefined, kind: undefined, country: undefined,
-                browser: undefined, device: undefined, min: undefined, errors: undefined, live: undefined,
+                page: undefined,
+                user: undefined,
+                event: undefined,
+                kind: undefined,
+                country: undefined,
+                browser: undefined,
+                device: undefined,
+                min: undefined,
+                errors: undefined,
+                live: undefined,
               })
             }
           >
@@ -76,7 +89,7 @@ export function SessionFilters({ search, change, facets }: Props) {
           </button>
         )}
       </div>
-      <fieldset className="kindbar" style={{ border: 0, margin: "0 0 12px" }}>
+      <fieldset className="kindbar">
         <legend className="unseen">{t("filter.kinds")}</legend>
         <button
           type="button"
@@ -225,7 +238,9 @@ function MoreFilters({ search, change, facets }: Props) {
               defaultValue={search.event}
               maxLength={128}
               onBlur={(e) => change({ event: e.target.value.trim() || undefined })}
-              onKeyDown={(e) => e.key === "Enter" && change({ event: e.currentTarget.value.trim() || undefined })}
+              onKeyDown={(e) =>
+                e.key === "Enter" && change({ event: e.currentTarget.value.trim() || undefined })
+              }
             />
           </label>
           <div>

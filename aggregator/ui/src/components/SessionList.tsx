@@ -127,7 +127,11 @@ function Row({ session, index, top, now }: { session: Session; index: number; to
       style={{ transform: `translateY(${top}px)` }}
     >
       <div className="who">
-        <span className="avatar" style={{ "--h": hue(session.user_id || session.session_id) }} aria-hidden="true">
+        <span
+          className="avatar"
+          style={{ "--h": hue(session.user_id || session.session_id) }}
+          aria-hidden="true"
+        >
           {session.user_id ? initials(session.user_id) : <Icon name="user" />}
         </span>
         <div className="cut">
@@ -151,7 +155,11 @@ function Row({ session, index, top, now }: { session: Session; index: number; to
         <small>{t("session.events", { n: session.events })}</small>
       </div>
       <div className="when end num">
-        {session.live ? <span className="live">{t("session.live")}</span> : ago(session.ended_at, now, locale)}
+        {session.live ? (
+          <span className="live">{t("session.live")}</span>
+        ) : (
+          ago(session.ended_at, now, locale)
+        )}
         {session.has_replay && <Icon name="play" size={12} />}
       </div>
     </Link>

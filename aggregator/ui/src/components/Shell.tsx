@@ -8,6 +8,8 @@ import { Empty, ErrorState } from "./States";
 const tabs = [
   { to: "/sessions", text: "nav.sessions", icon: "sessions" },
   { to: "/insights", text: "nav.insights", icon: "insights" },
+  { to: "/heatmaps", text: "nav.heatmaps", icon: "heatmap" },
+  { to: "/funnels", text: "nav.funnels", icon: "funnel" },
   { to: "/docs", text: "nav.api", icon: "docs" },
 ] as const satisfies { to: string; text: string; icon: IconName }[];
 
@@ -56,7 +58,11 @@ export function Shell() {
         </Link>
         <nav className="tabs" aria-label={t("nav.main")}>
           {tabs.map(({ to, text, icon }) => (
-            <Link key={to} to={to} search={({ project }: { project?: string }) => (project ? { project } : {})}>
+            <Link
+              key={to}
+              to={to}
+              search={({ project }: { project?: string }) => (project ? { project } : {})}
+            >
               <Icon name={icon} /> {t(text)}
             </Link>
           ))}
@@ -70,7 +76,12 @@ export function Shell() {
           >
             {t("lang.switch")}
           </button>
-          <button type="button" className="button plain icon" aria-label={t("theme.toggle")} onClick={switchTheme}>
+          <button
+            type="button"
+            className="button plain icon"
+            aria-label={t("theme.toggle")}
+            onClick={switchTheme}
+          >
             <Icon name="moon" />
           </button>
         </div>

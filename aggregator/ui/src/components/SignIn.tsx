@@ -28,7 +28,14 @@ export function SignIn() {
       <h1>{t("auth.title")}</h1>
       <p>{t("auth.hint")}</p>
       <form method="get" action={location.pathname}>
-        <input className="field" type="password" name="token" aria-label={t("auth.token")} autoComplete="off" required />
+        <input
+          className="field"
+          type="password"
+          name="token"
+          aria-label={t("auth.token")}
+          autoComplete="off"
+          required
+        />
         <button type="submit" className="button primary">
           {t("auth.open")}
         </button>

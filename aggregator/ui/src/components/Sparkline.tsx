@@ -6,7 +6,13 @@ export function Sparkline({ values, color }: { values: number[]; color: string }
   return (
     <svg className="sparkline" viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true">
       <polygon points={`0,24 ${points.join(" ")} 100,24`} fill={color} opacity="0.14" />
-      <polyline points={points.join(" ")} fill="none" stroke={color} strokeWidth="1.5" vectorEffect="non-scaling-stroke" />
+      <polyline
+        points={points.join(" ")}
+        fill="none"
+        stroke={color}
+        strokeWidth="1.5"
+        vectorEffect="non-scaling-stroke"
+      />
     </svg>
   );
 }

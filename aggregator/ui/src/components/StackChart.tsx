@@ -2,8 +2,8 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useI18n } from "../i18n";
-import { kindColor } from "../model/signals";
 import type { Stacked } from "../model/series";
+import { kindColor } from "../model/signals";
 import { KindIcon, useKindName } from "./Signals";
 
 /** Resolves a CSS colour of the theme for the canvas. */
@@ -88,9 +88,15 @@ export function StackChart({ data, bucket, label }: { data: Stacked; bucket: num
                 ...(daily ? { timeZone: "UTC" } : {}),
               });
               if (daily) return name;
-              const time = date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hour12: false });
+              const time = date.toLocaleTimeString(locale, {
+                hour: "2-digit",
+                minute: "2-digit",
+                hour12: false,
+              });
               const before = splits[i - 1];
-              return before !== undefined && new Date(before * 1000).getDate() === date.getDate() ? time : `${time}\n${name}`;
+              return before !== undefined && new Date(before * 1000).getDate() === date.getDate()
+                ? time
+                : `${time}\n${name}`;
             }),
         },
         {
@@ -106,14 +112,23 @@ export function StackChart({ data, bucket, label }: { data: Stacked; bucket: num
       series: [
         {},
         ...data.kinds
-          .map((kind) => ({ fill: color(element, kindColor(kind)), width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) }))
+          .map((kind) => ({
+            fill: color(element, kindColor(kind)),
+            width: 0,
+            points: { show: false },
+            ...(bars ? { paths: bars } : {}),
+          }))
           .reverse(),
       ],
       hooks: {
         setCursor: [
           (u) => {
             const index = u.cursor.idx;
-            setHover(index == null || (u.cursor.left ?? -1) < 0 ? null : { index, left: (u.cursor.left ?? 0) + u.bbox.left / devicePixelRatio });
+            setHover(
+              index == null || (u.cursor.left ?? -1) < 0
+                ? null
+                : { index, left: (u.cursor.left ?? 0) + u.bbox.left / devicePixelRatio },
+            );
           },
         ],
       },
@@ -131,7 +146,11 @@ export function StackChart({ data, bucket, label }: { data: Stacked; bucket: num
     <figure className="chart">
       <div ref={place} className="chart-place" role="img" aria-label={label} />
       {hover && (
-        <div className="chart-tip" style={{ left: hover.left }} data-side={hover.left > 600 ? "left" : "right"}>
+        <div
+          className="chart-tip"
+          style={{ left: hover.left }}
+          data-side={hover.left > 600 ? "left" : "right"}
+        >
           <b>{format.format((data.times[hover.index] ?? 0) * 1000)}</b>
           {data.kinds.map((kind, k) => {
             const n = data.counts[k]?.[hover.index] ?? 0;

@@ -4,7 +4,13 @@ import { useI18n } from "../i18n";
 import { Icon, type IconName } from "./Icon";
 
 /** A grey shape where something will be. */
-export function Skeleton({ width = "100%", height = 14 }: { width?: number | string; height?: number | string }) {
+export function Skeleton({
+  width = "100%",
+  height = 14,
+}: {
+  width?: number | string;
+  height?: number | string;
+}) {
   return <span className="skeleton" style={{ width, height }} aria-hidden="true" />;
 }
 

@@ -179,9 +179,6 @@ export const en = {
   "heat.page": "Page",
   "heat.kind": "Show",
   "heat.click": "Clicks",
-  "heat.rage_click": "Rage clicks",
-  "heat.dead_click": "Dead clicks",
-  "heat.move": "Movement",
   "heat.scroll": "Scroll depth",
   "heat.viewport": "Screen",
   "heat.desktop": "Desktop",
@@ -189,8 +186,8 @@ export const en = {
   "heat.mobile": "Phone",
   "heat.points": "{n} point|{n} points",
   "heat.visits": "from {n} visit|from {n} visits",
+  "heat.no_picture": "No visit recorded this page on such a screen: the places stand on an empty page.",
   "heat.empty": "Nothing was recorded on this page in this period",
-  "heat.choose": "Choose a page",
   "heat.fold": "{n} % of visits saw this far",
 
   "funnel.title": "Funnels",
@@ -211,7 +208,8 @@ export const en = {
   "funnel.hint": "Name at least two steps: part of a page's address, of a selector, or an event's name.",
 
   "docs.title": "API",
-  "docs.intro": "Everything on these pages comes from here. The document is served as OpenAPI 3.1 for generators.",
+  "docs.intro":
+    "Everything on these pages comes from here. The document is served as OpenAPI 3.1 for generators.",
   "docs.download": "openapi.json",
   "docs.parameters": "Parameters",
 } as const;

@@ -180,9 +180,6 @@ export const vi: Record<TextKey, string> = {
   "heat.page": "Trang",
   "heat.kind": "Hiển thị",
   "heat.click": "Nhấp",
-  "heat.rage_click": "Nhấp giận dữ",
-  "heat.dead_click": "Nhấp vô hiệu",
-  "heat.move": "Di chuyển",
   "heat.scroll": "Độ sâu cuộn",
   "heat.viewport": "Màn hình",
   "heat.desktop": "Máy tính",
@@ -190,8 +187,9 @@ export const vi: Record<TextKey, string> = {
   "heat.mobile": "Điện thoại",
   "heat.points": "{n} điểm",
   "heat.visits": "từ {n} lượt",
+  "heat.no_picture":
+    "Chưa có lượt nào ghi lại trang này trên màn hình như vậy: các điểm nằm trên trang trống.",
   "heat.empty": "Không có dữ liệu của trang này trong khoảng này",
-  "heat.choose": "Chọn một trang",
   "heat.fold": "{n} % lượt xem đến đây",
 
   "funnel.title": "Phễu",

@@ -30,7 +30,9 @@ export function describe(event: SessionEvent, t: Translate): Line {
       const on = text(p.text) || text(p.selector);
       return {
         icon: "click",
-        title: text(p.text) ? `${t(`event.${event.event_type}`)} “${text(p.text)}”` : t(`event.${event.event_type}`),
+        title: text(p.text)
+          ? `${t(`event.${event.event_type}`)} “${text(p.text)}”`
+          : t(`event.${event.event_type}`),
         detail: text(p.selector) || on,
       };
     }
@@ -43,7 +45,11 @@ export function describe(event: SessionEvent, t: Translate): Line {
     case "input":
       return { icon: "input", title: t("event.input"), detail: text(p.selector) };
     case "navigate":
-      return { icon: "navigate", title: t("event.navigate", { to: path(text(p.to) || event.url) }), detail: text(p.kind) };
+      return {
+        icon: "navigate",
+        title: t("event.navigate", { to: path(text(p.to) || event.url) }),
+        detail: text(p.kind),
+      };
     case "page_load":
       return {
         icon: "page",
@@ -71,7 +77,9 @@ export function describe(event: SessionEvent, t: Translate): Line {
       return {
         icon: "network",
         title: `${text(p.method) || "GET"} ${path(text(p.url))}`,
-        detail: [status || "–", p.duration_ms !== undefined ? `${number(p.duration_ms)} ms` : ""].filter(Boolean).join(" · "),
+        detail: [status || "–", p.duration_ms !== undefined ? `${number(p.duration_ms)} ms` : ""]
+          .filter(Boolean)
+          .join(" · "),
         ...(status === 0 || status >= 400 ? { tone: "bad" as const } : {}),
       };
     }

@@ -1,11 +1,24 @@
 import { describe, expect, test } from "vitest";
-import { activeFilters, parseSearch, parseSessionSearch, rangeStart, stringifySearch, toggle, toSessionsQuery } from "./filters";
+import {
+  activeFilters,
+  parseSearch,
+  parseSessionSearch,
+  rangeStart,
+  stringifySearch,
+  toggle,
+  toSessionsQuery,
+} from "./filters";
 
 describe("filters and addresses", () => {
   test("what is written is read back", () => {
     const search = {
-      range: "24h" as const, page: "/checkout?x=1&y", user: "linh@example.com", kind: ["rage_click", "dead_click"],
-      country: ["VN"], min: 60, errors: true,
+      range: "24h" as const,
+      page: "/checkout?x=1&y",
+      user: "linh@example.com",
+      kind: ["rage_click", "dead_click"],
+      country: ["VN"],
+      min: 60,
+      errors: true,
     };
     const address = stringifySearch(search);
     expect(address).toContain("kind=rage_click&kind=dead_click");
@@ -18,7 +31,9 @@ describe("filters and addresses", () => {
   });
 
   test("nonsense is dropped", () => {
-    expect(parseSessionSearch({ range: "yesterday", min: "-5", errors: "no", kind: ["", 3], page: {} })).toEqual({});
+    expect(
+      parseSessionSearch({ range: "yesterday", min: "-5", errors: "no", kind: ["", 3], page: {} }),
+    ).toEqual({});
   });
 
   test("one value of a list is a list", () => {
@@ -28,7 +43,9 @@ describe("filters and addresses", () => {
   test("query parameters of the API", () => {
     const now = Date.UTC(2026, 10, 23, 12, 0, 30);
     expect(toSessionsQuery({ range: "1h", min: 10, live: true }, now)).toEqual({
-      from: Date.UTC(2026, 10, 23, 11, 0), min_duration_ms: 10_000, live: true,
+      from: Date.UTC(2026, 10, 23, 11, 0),
+      min_duration_ms: 10_000,
+      live: true,
     });
     expect(rangeStart("all", now)).toBeUndefined();
   });

@@ -4,7 +4,13 @@ export const ranges = ["1h", "24h", "7d", "30d", "all"] as const;
 export type Range = (typeof ranges)[number];
 
 const hour = 3_600_000;
-const spans: Record<Range, number> = { "1h": hour, "24h": 24 * hour, "7d": 168 * hour, "30d": 720 * hour, all: 0 };
+const spans: Record<Range, number> = {
+  "1h": hour,
+  "24h": 24 * hour,
+  "7d": 168 * hour,
+  "30d": 720 * hour,
+  all: 0,
+};
 
 /** What the address of the sessions page says. */
 export interface SessionSearch {
@@ -88,7 +94,10 @@ export function toSessionsQuery(search: SessionSearch, now: number): SessionsQue
 /** How many filters beside the period are set. */
 export function activeFilters(search: SessionSearch): number {
   const { range: _, ...rest } = search;
-  return Object.values(rest).reduce<number>((n, v) => n + (Array.isArray(v) ? v.length : v === undefined ? 0 : 1), 0);
+  return Object.values(rest).reduce<number>(
+    (n, v) => n + (Array.isArray(v) ? v.length : v === undefined ? 0 : 1),
+    0,
+  );
 }
 
 /** Adds a value to a list, or takes it out; an empty list is none. */

@@ -65,4 +65,8 @@ export const compactCount = (n: number, locale: Locale): string =>
   new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 }).format(n);
 
 /** Two characters for an avatar. */
-export const initials = (name: string): string => name.replace(/[^\p{L}\p{N}]/gu, "").slice(0, 2).toUpperCase();
+export const initials = (name: string): string =>
+  name
+    .replace(/[^\p{L}\p{N}]/gu, "")
+    .slice(0, 2)
+    .toUpperCase();

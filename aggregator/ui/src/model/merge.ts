@@ -28,7 +28,8 @@ export function mergeLive(
   }));
   const all = pages.flatMap((page) => page.sessions).concat(join ? [...byID.values()] : []);
   const ordered = [...new Map(all.map((s) => [s.session_id, s])).values()].sort(
-    (a, b) => Number(b.live) - Number(a.live) || b.ended_at - a.ended_at || (a.session_id < b.session_id ? 1 : -1),
+    (a, b) =>
+      Number(b.live) - Number(a.live) || b.ended_at - a.ended_at || (a.session_id < b.session_id ? 1 : -1),
   );
   // Pages only carry cursors: which page a visit stands in does not show.
   return {

@@ -5,7 +5,16 @@ test("bars stand on one another, over every bucket of the period", () => {
   const got = stack(
     [
       { kind: "dead_click", total: 3, sessions: 2, previous: 0, points: [{ t: 120_000, count: 3 }] },
-      { kind: "rage_click", total: 2, sessions: 1, previous: 0, points: [{ t: 60_000, count: 1 }, { t: 120_000, count: 1 }] },
+      {
+        kind: "rage_click",
+        total: 2,
+        sessions: 1,
+        previous: 0,
+        points: [
+          { t: 60_000, count: 1 },
+          { t: 120_000, count: 1 },
+        ],
+      },
       { kind: "u_turn", total: 0, sessions: 0, previous: 4, points: [] },
     ],
     60_000,
@@ -14,8 +23,14 @@ test("bars stand on one another, over every bucket of the period", () => {
   );
   expect(got.times).toEqual([60, 120, 180]);
   expect(got.kinds).toEqual(["rage_click", "dead_click"]);
-  expect(got.counts).toEqual([[1, 1, 0], [0, 3, 0]]);
-  expect(got.tops).toEqual([[1, 1, 0], [1, 4, 0]]);
+  expect(got.counts).toEqual([
+    [1, 1, 0],
+    [0, 3, 0],
+  ]);
+  expect(got.tops).toEqual([
+    [1, 1, 0],
+    [1, 4, 0],
+  ]);
 });
 
 test("buckets fit the period, changes are against before", () => {

@@ -4,11 +4,26 @@ import { currentIndex, density, fraction, marks, momentAt, neighbour } from "./t
 
 const span = { start: 1000, end: 101_000 };
 const signal = (ts: number, kind = "rage_click"): Signal => ({
-  signal_id: `${kind}${ts}`, kind, ts, url: "", selector: "", text: "", x: 0, y: 0, count: 1, duration_ms: 0,
-  detected_by: "edge", page_id: "",
+  signal_id: `${kind}${ts}`,
+  kind,
+  ts,
+  url: "",
+  selector: "",
+  text: "",
+  x: 0,
+  y: 0,
+  count: 1,
+  duration_ms: 0,
+  detected_by: "edge",
+  page_id: "",
 });
 const event = (ts: number, event_type: string): SessionEvent => ({
-  event_id: `${event_type}${ts}`, event_type, ts, url: "", payload: {}, metadata: {},
+  event_id: `${event_type}${ts}`,
+  event_type,
+  ts,
+  url: "",
+  payload: {},
+  metadata: {},
 });
 
 describe("timeline", () => {

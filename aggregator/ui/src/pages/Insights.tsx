@@ -101,7 +101,11 @@ export function InsightsPage() {
         <Loading />
       ) : (
         <>
-          <Cards all={everything.data ?? data} chosen={search.kind} choose={(kind) => set({ kind: toggle(search.kind, kind) })} />
+          <Cards
+            all={everything.data ?? data}
+            chosen={search.kind}
+            choose={(kind) => set({ kind: toggle(search.kind, kind) })}
+          />
           {stacked.kinds.length === 0 ? (
             <div className="card">
               <Empty title={t("insights.empty")} hint={t("insights.empty.hint")} />
@@ -170,7 +174,14 @@ function Cards(props: { all: Insights; chosen: string[] | undefined; choose: (ki
         </span>
       </div>
       {series.map((s) => (
-        <KindCard key={s.kind} series={s} all={all} on={chosen?.includes(s.kind) ?? false} choose={choose} locale={locale} />
+        <KindCard
+          key={s.kind}
+          series={s}
+          all={all}
+          on={chosen?.includes(s.kind) ?? false}
+          choose={choose}
+          locale={locale}
+        />
       ))}
     </div>
   );
@@ -200,8 +211,16 @@ function KindCard(props: {
         <KindIcon kind={s.kind} size={14} /> {name}
       </span>
       <strong className="num">{compactCount(s.total, props.locale)}</strong>
-      <small className="num" data-trend={delta === null ? undefined : delta > 0 ? "worse" : "better"} title={t("insights.previous")}>
-        {delta === null ? (s.total > 0 ? t("insights.new") : "–") : `${delta > 0 ? "▲" : delta < 0 ? "▼" : ""} ${Math.abs(delta)} %`}
+      <small
+        className="num"
+        data-trend={delta === null ? undefined : delta > 0 ? "worse" : "better"}
+        title={t("insights.previous")}
+      >
+        {delta === null
+          ? s.total > 0
+            ? t("insights.new")
+            : "–"
+          : `${delta > 0 ? "▲" : delta < 0 ? "▼" : ""} ${Math.abs(delta)} %`}
         <span className="unseen">{t("insights.previous")}</span>
       </small>
       <Sparkline values={values} color="var(--c)" />
@@ -212,7 +231,10 @@ function KindCard(props: {
 function Pages({ data, choose }: { data: Insights; locale: string; choose: (page: string) => void }) {
   const { t, locale } = useI18n();
   const rows = useMemo(() => {
-    const byPage = new Map<string, { url: string; total: number; visits: number; kinds: { kind: string; count: number }[] }>();
+    const byPage = new Map<
+      string,
+      { url: string; total: number; visits: number; kinds: { kind: string; count: number }[] }
+    >();
     for (const { url, kind, count, sessions } of data.pages) {
       const row = byPage.get(url) ?? { url, total: 0, visits: 0, kinds: [] };
       row.total += count;
@@ -238,7 +260,10 @@ function Pages({ data, choose }: { data: Insights; locale: string; choose: (page
                 {row.kinds
                   .toSorted((a, b) => byGravity(a.kind, b.kind))
                   .map(({ kind, count }) => (
-                    <span key={kind} style={{ width: `${(100 * count) / top}%`, background: kindColor(kind) }} />
+                    <span
+                      key={kind}
+                      style={{ width: `${(100 * count) / top}%`, background: kindColor(kind) }}
+                    />
                   ))}
               </span>
             </button>
@@ -280,7 +305,10 @@ function Elements({ data }: { data: Insights }) {
               <td>
                 <KindChip kind={e.kind} />
                 <span className="count-bar">
-                  <span style={{ width: `${(100 * e.count) / top}%`, background: kindColor(e.kind) }} aria-hidden="true" />
+                  <span
+                    style={{ width: `${(100 * e.count) / top}%`, background: kindColor(e.kind) }}
+                    aria-hidden="true"
+                  />
                   <span className="num">{e.count.toLocaleString(locale)}</span>
                 </span>
               </td>

@@ -1,7 +1,7 @@
+import type { eventWithTime } from "@rrweb/types";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { eventWithTime } from "@rrweb/types";
 import { ApiError, type Session, type SessionEvent, type Signal } from "../api/client";
 import { useStream } from "../api/live";
 import { eventsQuery, sessionQuery } from "../api/queries";
@@ -63,9 +63,11 @@ export function SessionPage() {
       : null,
     {
       session: (next: Session) =>
-        queries.setQueryData(sessionQuery(project, id).queryKey, (data) =>
-          // The start must not move under the player.
-          data && { ...data, session: { ...next, started_at: data.session.started_at } },
+        queries.setQueryData(
+          sessionQuery(project, id).queryKey,
+          (data) =>
+            // The start must not move under the player.
+            data && { ...data, session: { ...next, started_at: data.session.started_at } },
         ),
       signals: (news: { signals: Signal[] }) =>
         queries.setQueryData(sessionQuery(project, id).queryKey, (data) => {
@@ -92,7 +94,10 @@ export function SessionPage() {
   }, [player, session, search.t, search.at]);
 
   const span = useMemo(
-    () => ({ start: session?.started_at ?? 0, end: Math.max(session?.ended_at ?? 1, (session?.started_at ?? 0) + 1000) }),
+    () => ({
+      start: session?.started_at ?? 0,
+      end: Math.max(session?.ended_at ?? 1, (session?.started_at ?? 0) + 1000),
+    }),
     [session?.started_at, session?.ended_at],
   );
   const signals = useMemo(() => found.data?.signals ?? [], [found.data]);
@@ -148,7 +153,11 @@ export function SessionPage() {
         </Link>
         {session ? (
           <>
-            <span className="avatar" style={{ "--h": hue(session.user_id || session.session_id) }} aria-hidden="true">
+            <span
+              className="avatar"
+              style={{ "--h": hue(session.user_id || session.session_id) }}
+              aria-hidden="true"
+            >
               {session.user_id ? initials(session.user_id) : <Icon name="user" />}
             </span>
             <div className="cut fill">

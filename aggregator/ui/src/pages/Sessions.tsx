@@ -29,7 +29,10 @@ export function SessionsPage() {
   const options = sessionsQuery(project, filter);
   const list = useInfiniteQuery(options);
   const facets = useQuery(facetsQuery(project, rangeStart(search.range ?? "7d", minute)));
-  const sessions = useMemo(() => unique(list.data?.pages.flatMap((page) => page.sessions) ?? []), [list.data]);
+  const sessions = useMemo(
+    () => unique(list.data?.pages.flatMap((page) => page.sessions) ?? []),
+    [list.data],
+  );
 
   const plain = activeFilters(search) === 0;
   const connected = useStream(
@@ -56,7 +59,9 @@ export function SessionsPage() {
       <div className="page-head">
         <h1>{t("sessions.title")}</h1>
         {facets.data && plain && (
-          <span className="dim num">{t("sessions.count", { n: Math.max(facets.data.sessions, sessions.length) })}</span>
+          <span className="dim num">
+            {t("sessions.count", { n: Math.max(facets.data.sessions, sessions.length) })}
+          </span>
         )}
         {live > 0 && <span className="live num">{t("sessions.live", { n: live })}</span>}
         {!connected && (

@@ -74,10 +74,22 @@ export function Panels(props: Props) {
         {tab === "events" && <EventPanel {...props} />}
         {tab === "signals" && <SignalPanel session={session} signals={signals} now={now} seek={seek} />}
         {tab === "console" && (
-          <Lines items={consoleEvents} empty="panel.console.empty" start={session.started_at} now={now} seek={seek} />
+          <Lines
+            items={consoleEvents}
+            empty="panel.console.empty"
+            start={session.started_at}
+            now={now}
+            seek={seek}
+          />
         )}
         {tab === "network" && (
-          <Lines items={network} empty="panel.network.empty" start={session.started_at} now={now} seek={seek} />
+          <Lines
+            items={network}
+            empty="panel.network.empty"
+            start={session.started_at}
+            now={now}
+            seek={seek}
+          />
         )}
         {tab === "details" && <Details session={session} pages={props.pages} seek={seek} />}
       </div>
@@ -89,9 +101,7 @@ function EventPanel({ session, signals, events, now, seek }: Props) {
   const { t } = useI18n();
   const [all, setAll] = useState(false);
   const items = useMemo(
-    () =>
-      [...events.filter((e) => (all || !isQuiet(e))), ...signals]
-        .sort((a, b) => a.ts - b.ts),
+    () => [...events.filter((e) => all || !isQuiet(e)), ...signals].sort((a, b) => a.ts - b.ts),
     [events, signals, all],
   );
   return (
@@ -106,7 +116,13 @@ function EventPanel({ session, signals, events, now, seek }: Props) {
 
 type Item = SessionEvent | Signal;
 
-function Lines(props: { items: Item[]; empty: TextKey; start: number; now: number; seek: (ts: number) => void }) {
+function Lines(props: {
+  items: Item[];
+  empty: TextKey;
+  start: number;
+  now: number;
+  seek: (ts: number) => void;
+}) {
   const { items, start, now, seek } = props;
   const { t } = useI18n();
   const kindName = useKindName();
@@ -150,7 +166,11 @@ function Lines(props: { items: Item[]; empty: TextKey; start: number; now: numbe
                 onClick={() => seek(isSignal ? item.ts - lead : item.ts)}
               >
                 <span className="line-icon">
-                  {isSignal ? <KindIcon kind={item.kind} size={14} /> : line && <Icon name={line.icon} size={14} />}
+                  {isSignal ? (
+                    <KindIcon kind={item.kind} size={14} />
+                  ) : (
+                    line && <Icon name={line.icon} size={14} />
+                  )}
                 </span>
                 <span className="cut line-text">
                   <span className="cut">{isSignal ? kindName(item.kind) : line?.title}</span>
@@ -186,7 +206,11 @@ function SignalPanel({ session, signals, now, seek }: Pick<Props, "session" | "s
             </span>
             <span className="cut">
               <b>{kindName(s.kind)}</b>
-              {(s.text || s.selector) && <span className="cut">{s.text ? `“${s.text}”` : ""} <code className="mono dim">{s.selector}</code></span>}
+              {(s.text || s.selector) && (
+                <span className="cut">
+                  {s.text ? `“${s.text}”` : ""} <code className="mono dim">{s.selector}</code>
+                </span>
+              )}
               <small className="cut dim">
                 {path(s.url)}
                 {s.count > 1 && ` · ${t("signal.clicks", { n: s.count, s: span(s.duration_ms) })}`}

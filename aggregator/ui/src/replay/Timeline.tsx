@@ -44,14 +44,26 @@ export function Timeline({ span, now, signals, events, pages, seek }: Props) {
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowRight: 5000, ArrowLeft: -5000, PageUp: 30_000, PageDown: -30_000 }[event.key];
-    const target = step ? now + step : event.key === "Home" ? span.start : event.key === "End" ? span.end : null;
+    const target = step
+      ? now + step
+      : event.key === "Home"
+        ? span.start
+        : event.key === "End"
+          ? span.end
+          : null;
     if (target === null) return;
     event.preventDefault();
     event.stopPropagation();
     seek(Math.min(span.end, Math.max(span.start, target)));
   };
   const markName = (kind: string) =>
-    isKind(kind) ? kindName(kind) : kind === "error" ? t("event.error") : kind === "navigate" ? t("insights.page") : kind;
+    isKind(kind)
+      ? kindName(kind)
+      : kind === "error"
+        ? t("event.error")
+        : kind === "navigate"
+          ? t("insights.page")
+          : kind;
   const pageOf = (ts: number) => pages.findLast((page) => page.entered_at <= ts);
 
   return (
@@ -95,8 +107,15 @@ export function Timeline({ span, now, signals, events, pages, seek }: Props) {
           {busy.map((count, i) => {
             const height = count === 0 ? 0 : 3 + 17 * Math.sqrt(count / top);
             return (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its place
-              <rect key={i} x={i + 0.15} y={20 - height} width={0.7} height={height} data-past={i / bars < fraction(now, span)} />
+              <rect
+                // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its place
+                key={i}
+                x={i + 0.15}
+                y={20 - height}
+                width={0.7}
+                height={height}
+                data-past={i / bars < fraction(now, span)}
+              />
             );
           })}
         </svg>

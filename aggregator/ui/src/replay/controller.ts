@@ -53,7 +53,14 @@ export class ReplayController {
     private readonly title: string,
     start: number,
   ) {
-    this.state = { status: "loading", playing: false, following: false, now: start, speed: 1, skipping: false };
+    this.state = {
+      status: "loading",
+      playing: false,
+      following: false,
+      now: start,
+      speed: 1,
+      skipping: false,
+    };
     this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(stage);
   }
@@ -92,7 +99,11 @@ export class ReplayController {
       // Following needs everything since the checkpoint; seeking needs enough to reach the moment.
       while (chunk.next && (live || (chunk.events.at(-1)?.timestamp ?? at) < at || chunk.events.length < 2)) {
         const more = await this.load({ cursor: chunk.next });
-        chunk = { ids: [...chunk.ids, ...more.ids], events: [...chunk.events, ...more.events], next: more.next };
+        chunk = {
+          ids: [...chunk.ids, ...more.ids],
+          events: [...chunk.events, ...more.events],
+          next: more.next,
+        };
         if (generation !== this.generation) return;
       }
       if (generation !== this.generation) return;
@@ -111,7 +122,11 @@ export class ReplayController {
       this.run();
     } catch (cause) {
       if (generation !== this.generation) return;
-      this.set({ status: "error", error: cause instanceof Error ? cause : new Error(String(cause)), playing: false });
+      this.set({
+        status: "error",
+        error: cause instanceof Error ? cause : new Error(String(cause)),
+        playing: false,
+      });
     }
   }
 
@@ -196,7 +211,11 @@ export class ReplayController {
         if (this.state.status === "buffering") this.show(this.state.now, true);
       }
     } catch (cause) {
-      this.set({ status: "error", error: cause instanceof Error ? cause : new Error(String(cause)), playing: false });
+      this.set({
+        status: "error",
+        error: cause instanceof Error ? cause : new Error(String(cause)),
+        playing: false,
+      });
     } finally {
       this.filling = false;
     }

@@ -3,7 +3,14 @@ import { type RefObject, useEffect, useState, useSyncExternalStore } from "react
 import { loadReplay } from "../api/queries";
 import { type PlayerState, ReplayController } from "./controller";
 
-const idle: PlayerState = { status: "loading", playing: false, following: false, now: 0, speed: 1, skipping: false };
+const idle: PlayerState = {
+  status: "loading",
+  playing: false,
+  following: false,
+  now: 0,
+  speed: 1,
+  skipping: false,
+};
 const never = () => () => {};
 const asIdle = () => idle;
 
