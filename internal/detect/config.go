@@ -58,11 +58,11 @@ type ErrorRules struct {
 // ThrashRules are those of thrashed_cursor; the measure was chosen on the corpus of ops/signals.
 type ThrashRules struct {
 	WindowMS  int64   `help:"Sliding window, ms; also the calm that ends a fit." default:"2000" json:"window_ms"`
-	SwingPX   float64 `help:"A change of direction counts once the cursor went back this far, CSS pixels." default:"25" json:"swing_px"`
+	SwingPX   float64 `help:"A change of direction counts once the cursor went back this far, CSS pixels." default:"32" json:"swing_px"`
 	Reversals int     `help:"Reversals on one axis within the window." default:"6" json:"reversals"`
 	Turns     int     `help:"Reversals on both axes together within the window." default:"9" json:"turns"`
-	PathPX    float64 `help:"Least way travelled between the first and the last of them, CSS pixels." default:"600" json:"path_px"`
-	NetShare  float64 `help:"Largest net displacement, as a share of the way travelled." default:"0.35" json:"net_share"`
+	PathPX    float64 `help:"Least way travelled between the first and the last of them, CSS pixels." default:"350" json:"path_px"`
+	NetShare  float64 `help:"Largest net displacement, as a share of the way travelled." default:"0.4" json:"net_share"`
 }
 
 // ScrollRules are those of excessive_scroll.
