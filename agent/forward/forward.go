@@ -215,12 +215,15 @@ func (f *Forwarder) send(ctx context.Context, frame []byte, values [][]byte) err
 			f.pool.release(to, outcome{}) // it works, it just does not like this frame
 			return &permanentError{err}
 		}
-		f.pool.release(to, outcome{failed: true, retryAfter: retryAfter(err)})
+		pause := f.pool.release(to, outcome{failed: true, retryAfter: retryAfter(err)})
 		f.m.retries.WithLabelValues(to.address, code.String()).Inc()
 		if ctx.Err() != nil {
 			return fmt.Errorf("send frame: %w", ctx.Err())
 		}
-		f.log.Warn("forward: frame not taken, trying again", "aggregator", to.address, "error", err)
+		if pause > 0 { // once for all frames that fail together
+			f.log.Warn("forward: frames are not taken, trying again", "aggregator", to.address, "error", err,
+				"pause", pause)
+		}
 		if code == connect.CodeUnauthenticated {
 			f.reloadToken()
 		}

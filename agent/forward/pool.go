@@ -128,7 +128,8 @@ type outcome struct {
 	draining   time.Duration // how long to avoid it
 }
 
-func (p *pool) release(a *aggregator, o outcome) {
+// release gives a back. It returns the pause before a is tried again, if this outcome brought a new one.
+func (p *pool) release(a *aggregator, o outcome) (pause time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -137,7 +138,8 @@ func (p *pool) release(a *aggregator, o outcome) {
 	case o.failed && now.Before(a.notUntil):
 		// Frames that were in flight together fail together: that is one failure.
 	case o.failed:
-		a.notUntil = now.Add(max(a.backoff.NextBackOff(), o.retryAfter))
+		pause = max(a.backoff.NextBackOff(), o.retryAfter)
+		a.notUntil = now.Add(pause)
 	default:
 		a.backoff.Reset()
 		a.notUntil = time.Time{}
@@ -148,4 +150,5 @@ func (p *pool) release(a *aggregator, o outcome) {
 	if a.gone && a.inFlight == 0 {
 		a.link.close()
 	}
+	return pause
 }
