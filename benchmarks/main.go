@@ -59,7 +59,8 @@ func run(ctx context.Context, o options, names []string) error {
 		flag.Usage()
 		return errors.New("name a scenario")
 	case slices.Equal(names, []string{"all"}):
-		names = scenario.Names(scenarios)
+		// The comparison needs a peer that has to be built first.
+		names = slices.DeleteFunc(scenario.Names(scenarios), func(name string) bool { return name == "compare" })
 	case slices.Equal(names, []string{"table"}):
 		names = nil
 	}
@@ -113,6 +114,7 @@ func (o options) carryOut(ctx context.Context, s *scenario.Scenario) (result *re
 	if err != nil {
 		return nil, err
 	}
+	bench.Peer = scenario.Peer{Bin: bin, Config: filepath.Join("benchmarks", "otel"), Dir: dir}
 	switch {
 	case o.ready != "":
 		bench.System, err = target.Attach(o.ready)

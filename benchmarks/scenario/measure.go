@@ -30,6 +30,7 @@ type Bench struct {
 	Log    *slog.Logger
 	// Profiles is a folder for CPU and heap profiles of each measurement, or "".
 	Profiles string
+	Peer     Peer
 	// patience is how long a count may stand still before it is final; 0 means a minute.
 	patience time.Duration
 }

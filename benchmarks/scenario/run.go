@@ -13,7 +13,7 @@ import (
 func (b *Bench) Run(ctx context.Context, s *Scenario) (*report.Result, error) {
 	r := &report.Result{Scenario: s.Name, About: s.About, At: time.Now().UTC()}
 	kinds := map[string]func(context.Context, *Scenario, *report.Result) error{
-		"rate": b.rates, "max": b.search, "spill": b.spill, "fanin": b.fanIn, "query": b.queries,
+		"rate": b.rates, "max": b.search, "spill": b.spill, "fanin": b.fanIn, "query": b.queries, "compare": b.compareWithPeer,
 		"bandwidth": func(_ context.Context, s *Scenario, r *report.Result) error { return bandwidth(s, r) },
 	}
 	err := kinds[s.Kind](ctx, s, r)

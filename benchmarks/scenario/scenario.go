@@ -18,7 +18,8 @@ import (
 type Scenario struct {
 	Name  string `yaml:"-"`
 	About string `yaml:"about"`
-	// Kind is what is done: rate (each of Rates for Duration), max (search upwards), spill, bandwidth, fanin, query.
+	// Kind is what is done: rate (each of Rates for Duration), max (search upwards), spill, bandwidth, fanin, query,
+	// compare (rate, and then the same on a peer).
 	Kind string `yaml:"kind"`
 	// Shape is up (one process as in `gosight up`) or chain (agent, aggregator, Kafka and ClickHouse apart, so
 	// that CPU can be told apart).
@@ -92,7 +93,7 @@ func parse(name string, text []byte, short bool) (*Scenario, error) {
 
 func (s *Scenario) validate() error {
 	var errs []error
-	kinds := []string{"rate", "max", "spill", "bandwidth", "fanin", "query"}
+	kinds := []string{"rate", "max", "spill", "bandwidth", "fanin", "query", "compare"}
 	if !slices.Contains(kinds, s.Kind) {
 		errs = append(errs, fmt.Errorf("kind %q is none of %v", s.Kind, kinds))
 	}
