@@ -33,6 +33,15 @@ func TestShopCarriesTheSDK(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, got)
 		}
 	}
+	everywhere, err := Shop("http://0.0.0.0:7711", "gs_key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	everywhere.ServeHTTP(w, httptest.NewRequest("GET", "http://shop.lan:7730/", nil))
+	if !strings.Contains(w.Body.String(), `src="http://shop.lan:7711/sdk/gosight.js"`) {
+		t.Errorf("a shop on all addresses names the agent wrongly:\n%.900s", w.Body)
+	}
 	if status, _, _ := get("/nosuch.js"); status != 404 {
 		t.Errorf("a script that is not there: %d", status)
 	}

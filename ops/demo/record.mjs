@@ -32,9 +32,9 @@ async function relay(origin, { seen, change }) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks);
-    const headers = Object.fromEntries(
-      Object.entries(request.headers).filter(([name]) => !/^(host|connection|content-length)$/.test(name)),
-    );
+    const headers = Object.entries(request.headers)
+      .filter(([name]) => !/^(host|connection|content-length)$/.test(name))
+      .map(([name, value]) => /** @type {[string, string]} */ ([name, String(value)]));
     const post = request.method === "POST";
     const answer = await fetch(origin + request.url, {
       method: request.method,
@@ -52,8 +52,10 @@ async function relay(origin, { seen, change }) {
     response.end(change && html ? change(await answer.text()) : Buffer.from(await answer.arrayBuffer()));
   });
   servers.push(server);
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${server.address().port}`;
+  await new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve(undefined));
+  });
+  return `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
 }
 
 /** @type {import("node:http").Server[]} */

@@ -8,17 +8,23 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"net"
 	"net/http"
+	"net/url"
 	"path"
-	"strings"
 )
 
 //go:embed shop
 var shopFiles embed.FS
 
 // Shop serves the demo shop, its pages carrying the SDK of the agent at agentURL (http://host:port) with a project
-// key. All its routes are one page: the shop's script draws them.
+// key; where that host is a wildcard, it is the name under which the visitor reached the shop. All its routes are
+// one page: the shop's script draws them.
 func Shop(agentURL, key string) (http.Handler, error) {
+	agent, err := url.Parse(agentURL)
+	if err != nil {
+		return nil, fmt.Errorf("the agent's URL: %w", err)
+	}
 	files, err := fs.Sub(shopFiles, "shop")
 	if err != nil {
 		return nil, err
@@ -40,7 +46,19 @@ func Shop(agentURL, key string) (http.Handler, error) {
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		page.Execute(w, map[string]string{"Agent": strings.TrimSuffix(agentURL, "/"), "Key": key})
+		page.Execute(w, map[string]string{"Agent": reachable(agent, r.Host), "Key": key})
 	})
 	return mux, nil
+}
+
+func reachable(agent *url.URL, host string) string {
+	if ip := net.ParseIP(agent.Hostname()); ip == nil || !ip.IsUnspecified() {
+		return agent.String()
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	there := *agent
+	there.Host = net.JoinHostPort(host, agent.Port())
+	return there.String()
 }

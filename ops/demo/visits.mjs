@@ -66,7 +66,10 @@ async function scroll(page, distance, ms = 1200) {
 
 /** @param {Page} page @param {string} user @param {Record<string, string>} traits */
 const identify = (page, user, traits) =>
-  page.evaluate(([id, more]) => window.gosight?.identify(id, more), /** @type {const} */ ([user, traits]));
+  page.evaluate(
+    ([id, more]) => /** @type {any} */ (window).gosight?.identify(id, more),
+    /** @type {const} */ ([user, traits]),
+  );
 
 const desk = { viewport: { width: 1280, height: 800 }, locale: "en-GB", timezoneId: "Europe/London" };
 

@@ -19,7 +19,7 @@ import (
 var version = "dev"
 
 type commands struct {
-	Config  kong.ConfigFlag `help:"YAML file with settings; flags and variables win." placeholder:"FILE" env:"GOSIGHT_CONFIG"`
+	Config  kong.ConfigFlag `help:"YAML settings; flags and variables win." placeholder:"FILE" env:"GOSIGHT_CONFIG"`
 	Up      upCommand       `cmd:"" help:"Start everything on this machine; Ctrl-C stops it."`
 	Engine  engine          `cmd:"" hidden:""`
 	Version printVersion    `cmd:"" help:"Print the version."`

@@ -15,7 +15,7 @@ const LibraryVariable = "GOSIGHT_CHDB_LIB"
 
 // ErrNoLibrary says that the engine library is not on this machine; the message names the remedy.
 var ErrNoLibrary = errors.New("the ClickHouse engine library (libchdb) was not found: run `npm install` in the " +
-	"project's root (or `make engines`), or point " + LibraryVariable + " at libchdb.so")
+	"project's root, or point " + LibraryVariable + " at libchdb.so")
 
 // library holds the entry points of libchdb that GoSight uses. Strings travel with their length, so a query may
 // hold any byte. Handles are opaque pointers of the engine.

@@ -42,7 +42,8 @@ func statusOf(e *chdb.Error) int {
 	switch e.Code {
 	case 192, 193, 194, 492, 497, 516, 291: // users, passwords, rights
 		return http.StatusForbidden
-	case 6, 25, 26, 27, 38, 41, 53, 62, 69, 70, 72, 321, 386, 36, 42, 43, 44, 56, 427, 467, 547: // cannot parse, illegal, mismatch
+	case 6, 25, 26, 27, 38, 41, 53, 62, 69, 70, 72, 321, 386, // cannot parse, mismatch
+		36, 42, 43, 44, 56, 427, 467, 547: // illegal
 		return http.StatusBadRequest
 	case 16, 46, 47, 50, 60, 61, 81, 73, 83, 108, 115, 141, 195: // unknown something
 		return http.StatusNotFound
