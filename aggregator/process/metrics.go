@@ -1,6 +1,11 @@
 package process
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"slices"
+
+	"github.com/gosight/gosight/internal/detect"
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 type metrics struct {
 	events, signals, unused *prometheus.CounterVec
@@ -28,6 +33,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	reg.MustRegister(m.events, m.signals, m.unused, m.age)
 	return m
+}
+
+// countSignal counts by kind, where it is one of ours: what an agent sends is no label, it may be anything.
+func (m *metrics) countSignal(kind, detectedBy string) {
+	if !slices.Contains(detect.Kinds, kind) {
+		kind = "other"
+	}
+	m.signals.WithLabelValues(kind, detectedBy).Inc()
 }
 
 // addStats counts what a pass left unused since the last time.

@@ -128,7 +128,7 @@ func (l *lane) add(record bus.Record, batch *gosight.Batch) error {
 		for _, signal := range batch.Signals {
 			l.rows.addSignal(detect.Signal{Project: batch.Project, SessionID: batch.SessionId, Signal: signal},
 				originOf(batch), store.Edge)
-			l.metrics.signals.WithLabelValues(signal.Kind, store.Edge).Inc()
+			l.metrics.countSignal(signal.Kind, store.Edge)
 		}
 	}
 	if l.which != gosight.Lane_LANE_EVENTS {
@@ -149,7 +149,7 @@ func (l *lane) add(record bus.Record, batch *gosight.Batch) error {
 // say takes a signal of the second pass.
 func (l *lane) say(signal detect.Signal, from origin) {
 	l.rows.addSignal(signal, from, store.Centre)
-	l.metrics.signals.WithLabelValues(signal.Kind, store.Centre).Inc()
+	l.metrics.countSignal(signal.Kind, store.Centre)
 }
 
 // insert stores the rows, however often it takes, until ctx ends. Rows are idempotent, so a try that failed

@@ -112,6 +112,8 @@ func (r *rig) number(query string) (n uint64) {
 func (r *rig) until(query string, want uint64) {
 	r.t.Helper()
 	deadline := time.Now().Add(40 * time.Second)
+	pause := time.NewTicker(20 * time.Millisecond)
+	defer pause.Stop()
 	for {
 		got := r.number(query)
 		if got == want {
@@ -120,7 +122,7 @@ func (r *rig) until(query string, want uint64) {
 		if time.Now().After(deadline) {
 			r.t.Fatalf("%s = %d after 40 s, want %d", query, got, want)
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-pause.C
 	}
 }
 
@@ -168,11 +170,9 @@ func TestBatchBecomesRows(t *testing.T) {
 		`SELECT count() FROM gosight.events FINAL WHERE name='LCP' AND value=1234.5`:                                    1,
 		`SELECT count() FROM gosight.events FINAL WHERE event_type='something_new' AND payload='{"any":[1,2,{"x":3}]}'`: 1,
 		`SELECT count() FROM gosight.events FINAL WHERE event_type='full_snapshot' AND payload=''`:                      1,
-		`SELECT toUInt64(events) FROM gosight.sessions FINAL WHERE session_id='s1' AND has_replay`:                      6,
+		`SELECT sum(events) FROM gosight.sessions FINAL WHERE session_id='s1' AND has_replay`:                           6,
 	} {
-		if got := r.number(query); got != want {
-			t.Errorf("%s = %d, want %d", query, got, want)
-		}
+		r.until(query, want) // sessions follow the ledger by a moment
 	}
 }
 
@@ -231,9 +231,7 @@ func TestNumbersAreExactWhateverIsRepeated(t *testing.T) {
 		"SELECT count() FROM gosight.sessions FINAL WHERE events != 330 OR clicks != 300": 0,
 		"SELECT uniqExact(session_id, event_id) FROM gosight.events":                      total,
 	} {
-		if got := r.number(query); got != want {
-			t.Errorf("%s = %d, want %d", query, got, want)
-		}
+		r.until(query, want) // sessions follow the ledger by a moment
 	}
 	if failures != 0 {
 		t.Errorf("%d commits were still to fail: the test did not test", failures)

@@ -157,7 +157,8 @@ func (r *Reader) summaries(ctx context.Context, ids []string) ([]Session, error)
 	args := []any{named("ids", set(ids))}
 	err := r.query(ctx, `SELECT session_id, tupleElement(max(last_user), 'user_id'),
 			toUnixTimestamp64Milli(min(started_at)), toUnixTimestamp64Milli(max(ended_at)), `+liveExpr+`,
-			length(groupUniqArrayArray(event_hashes)), length(groupUniqArrayArray(page_hashes)),
+			length(groupUniqArrayArray(event_hashes)),
+			greatest(length(groupUniqArrayArray(page_hashes)), length(groupUniqArrayArray(url_hashes))),
 			length(groupUniqArrayArray(click_hashes)), length(groupUniqArrayArray(error_hashes)),
 			tupleElement(min(first_url), 'url'), tupleElement(max(latest_url), 'url'),
 			toString(max(country)), toString(max(city)), toString(max(browser)), toString(max(os)),

@@ -10,7 +10,7 @@ type Session struct {
 	EndedAt   int64  `json:"ended_at" doc:"Time of the last event so far, Unix milliseconds."`
 	Live      bool   `json:"live" doc:"Events arrived within the last minute."`
 	Events    uint64 `json:"events" doc:"Distinct events, replay included."`
-	Pages     uint64 `json:"pages"`
+	Pages     uint64 `json:"pages" doc:"Pages, or routes where one page has several."`
 	Clicks    uint64 `json:"clicks"`
 	Errors    uint64 `json:"errors"`
 	EntryURL  string `json:"entry_url"`
