@@ -40,7 +40,8 @@ func NewHTTPServer(cfg Server, keys *Keys, p *Pipeline, sdk fs.FS, log *slog.Log
 		connect.WithCodec(wire.Codec{}), connect.WithReadMaxBytes(cfg.MaxMessageBytes))
 
 	mux := http.NewServeMux()
-	mux.Handle(path, beacons(handler))
+	// Connect's own limit reads a body that is too large to its end; this one hangs up.
+	mux.Handle(path, beacons(http.MaxBytesHandler(handler, int64(cfg.MaxMessageBytes))))
 	mux.Handle("GET /sdk/", http.StripPrefix("/sdk/", sdkFiles(sdk)))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, `GoSight edge agent. Put it on a page: <script async src="/sdk/gosight.js" data-key="KEY"></script>`)
