@@ -11,7 +11,7 @@ import (
 
 // mix makes a visit's events as the web SDK sends them: a pointer event each second or so that the cursor
 // moves, scrolls, now and then a click with its outcome, typing, requests, and the mutations of replay; and now and
-// then some seconds of reading.
+// then 5 to 40 seconds of reading.
 func mix(r *rand.Rand, session int, from, seconds int64) []Event {
 	var events []Event
 	add := func(typ string, ts int64, payload string) string {
@@ -25,8 +25,8 @@ func mix(r *rand.Rand, session int, from, seconds int64) []Event {
 	for ts := from; ts < from+seconds*1000; ts += 1000 {
 		if rest--; rest > 0 { // reading
 			continue
-		} else if r.IntN(12) == 0 {
-			rest = 3 + r.Int64N(15)
+		} else if r.IntN(10) == 0 {
+			rest = 5 + r.Int64N(35)
 		}
 		if r.IntN(10) < 6 {
 			points := ""
@@ -128,30 +128,32 @@ func BenchmarkIrrelevant(b *testing.B) {
 	}
 }
 
-// TestMemoryPerSession prints what an active session costs, on the mix and where nothing ever rests, and holds
-// the mix to 2 KB.
+// TestMemoryPerSession prints what a session costs: on the mix, where nobody ever rests, and after 15 s of rest.
 func TestMemoryPerSession(t *testing.T) {
 	const sessions = 2000
-	measure := func(events []arrivalOf) int {
+	measure := func(events []arrivalOf, rest int64) int {
 		e := New(Default())
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
+		var now int64
 		for i := range events {
-			e.Observe("shop", events[i].session, &events[i].event, events[i].event.TS)
+			if ts := events[i].event.TS; ts >= now+250 {
+				now = ts
+				e.Advance(now)
+			}
+			e.Observe("shop", events[i].session, &events[i].event, now)
 		}
+		e.Advance(now + rest)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		runtime.KeepAlive(events)
-		n := e.Stats().Sessions
-		if n != sessions {
-			t.Fatalf("%d sessions", n)
-		}
-		return int(after.HeapAlloc-before.HeapAlloc) / n
+		return int(after.HeapAlloc-before.HeapAlloc) / e.Stats().Sessions
 	}
-	typical := measure(interleave(sessions, 30))
-	t.Logf("active session: %d bytes on the mix", typical)
-	if typical > 8192 {
-		t.Errorf("an active session takes %d bytes, more than 2048", typical)
+	events := interleave(sessions, 60)
+	typical := measure(events, 0)
+	t.Logf("bytes a session: %d on the mix, %d in its first 12 s, %d after 15 s of rest", typical, measure(interleave(sessions, 12), 0), measure(events, 15_000))
+	if typical > 3072 {
+		t.Errorf("a session takes %d bytes, more than 3072", typical)
 	}
 }

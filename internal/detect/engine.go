@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/gosight/gosight/proto/gen/gosight"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // Engine runs every detector over many sessions. It is not safe for concurrent use: run one for each shard of
@@ -17,7 +16,8 @@ type Engine struct {
 	cfg      Config
 	rules    map[string]*Rules // of projects that override some
 	shared   *Rules
-	sessions *simplelru.LRU[sessionKey, *session]
+	sessions map[sessionKey]*session
+	recent   session // ring of sessions in order of use, begins and ends here
 	queue    wakeQueue
 	warm     int64
 	stats    Stats
@@ -40,11 +40,8 @@ type Stats struct {
 
 // New makes an engine. It panics where cfg.Validate fails.
 func New(cfg Config) *Engine {
-	sessions, err := simplelru.NewLRU[sessionKey, *session](cfg.MaxSessions, nil)
-	if err != nil {
-		panic("detect: " + err.Error())
-	}
-	e := &Engine{sessions: sessions, warm: early}
+	e := &Engine{sessions: map[sessionKey]*session{}, warm: early}
+	e.recent.newer, e.recent.older = &e.recent, &e.recent
 	if err := e.SetConfig(cfg); err != nil {
 		panic("detect: " + err.Error())
 	}
@@ -64,7 +61,7 @@ func (e *Engine) SetConfig(cfg Config) error {
 		rules, _ := cfg.Rules.apply(override) // validated
 		e.rules[project] = &rules
 	}
-	for _, s := range e.sessions.Values() {
+	for _, s := range e.sessions {
 		s.rules = e.rulesOf(s.project)
 	}
 	return nil
@@ -79,7 +76,7 @@ func (e *Engine) rulesOf(project string) *Rules {
 
 // Stats returns the counts so far.
 func (e *Engine) Stats() Stats {
-	e.stats.Sessions = e.sessions.Len()
+	e.stats.Sessions = len(e.sessions)
 	return e.stats
 }
 
@@ -96,7 +93,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 		return nil
 	}
 	var out []Signal
-	s, known := e.sessions.Get(sessionKey{project, sessionID})
+	s, known := e.sessions[sessionKey{project, sessionID}]
 	if known && ev.TS < s.floor {
 		e.stats.Late++
 		s.missed = max(s.missed, ev.TS)
@@ -116,6 +113,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 		return out
 	}
 	out = e.say(s, now, out)
+	e.used(s)
 	e.schedule(s)
 	return out
 }
@@ -124,7 +122,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 // events were observed, or after a restart what the store holds. Where this engine has the signal's first event
 // and does not find the signal too, it takes it back.
 func (e *Engine) Adopt(project, sessionID string, sig *gosight.Signal, now int64) []Signal {
-	s, known := e.sessions.Get(sessionKey{project, sessionID})
+	s, known := e.sessions[sessionKey{project, sessionID}]
 	var out []Signal
 	if !known {
 		s, out = e.open(project, sessionID, now)
@@ -144,7 +142,6 @@ func (e *Engine) Advance(now int64) []Signal {
 			s.tick(i, now, &e.work)
 		}
 		if now-s.lastAt >= e.cfg.IdleMS {
-			e.sessions.Remove(sessionKey{s.project, s.id})
 			out = e.conclude(s, now, out)
 			continue
 		}
@@ -159,22 +156,24 @@ func (e *Engine) Advance(now int64) []Signal {
 }
 
 func (e *Engine) open(project, sessionID string, now int64) (s *session, out []Signal) {
-	for e.sessions.Len() >= e.cfg.MaxSessions {
-		_, oldest, _ := e.sessions.RemoveOldest()
-		out = e.conclude(oldest, now, out)
+	for len(e.sessions) >= e.cfg.MaxSessions {
+		out = e.conclude(e.recent.newer, now, out) // the least recent
 		e.stats.Evicted++
 	}
 	key := sessionKey{strings.Clone(project), strings.Clone(sessionID)}
 	s = newSession(key.project, key.id, e.rulesOf(project))
 	s.lastAt = now
 	s.wake = now + e.cfg.IdleMS
-	e.sessions.Add(key, s)
+	e.sessions[key] = s
+	e.used(s)
 	heap.Push(&e.queue, s)
 	return s, out
 }
 
 func (e *Engine) conclude(s *session, now int64, out []Signal) []Signal {
 	heap.Remove(&e.queue, s.place)
+	delete(e.sessions, sessionKey{s.project, s.id})
+	s.newer.older, s.older.newer = s.older, s.newer
 	s.conclude(&e.work)
 	for _, c := range s.claims {
 		if c.judge != 0 {
@@ -182,6 +181,15 @@ func (e *Engine) conclude(s *session, now int64, out []Signal) []Signal {
 		}
 	}
 	return e.say(s, now, out)
+}
+
+// used makes a session the most recent one.
+func (e *Engine) used(s *session) {
+	if s.newer != nil {
+		s.newer.older, s.older.newer = s.older, s.newer
+	}
+	s.newer, s.older = &e.recent, e.recent.older
+	s.older.newer, e.recent.older = s, s
 }
 
 // schedule lets the session wake earlier; that it need not wake so early is found out when it does.

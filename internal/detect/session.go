@@ -27,6 +27,8 @@ type session struct {
 	resting bool  // see rest
 	wake    int64 // host time for which it stands in the engine's queue
 	place   int   // there
+
+	newer, older *session // in order of use
 }
 
 // track is a detector at its two places in time. Where head is nil it is in the state of settled, and where both
@@ -128,8 +130,12 @@ func (s *session) settle(w *workspace) {
 		}
 	})
 	for i := range s.tracks {
-		if d := s.tracks[i].settled; d != nil && d.due(s.rules) < s.floor {
-			d.tick(s.rules, s.floor, w.behind(s, i))
+		t := &s.tracks[i]
+		if t.settled != nil && t.settled.due(s.rules) < s.floor {
+			t.settled.tick(s.rules, s.floor, w.behind(s, i))
+		}
+		if t.head != nil && t.seen < s.floor && t.head.due(s.rules) == never {
+			t.head = nil // both have seen the same
 		}
 	}
 	if len(s.claims) > 0 {
@@ -144,11 +150,6 @@ func (s *session) rest(w *workspace) {
 	s.floor = s.clock + 1
 	s.settle(w)
 	s.window = window{}
-	for i := range s.tracks {
-		if t := &s.tracks[i]; t.head != nil && t.head.due(s.rules) == never {
-			t.head = nil
-		}
-	}
 }
 
 // settled is the event time before whose claims nothing changes any more, and they are forgotten.

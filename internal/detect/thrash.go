@@ -50,6 +50,7 @@ func (h *thrash) step(r *Rules, e *evidence, out findings) {
 		h.rest(out)
 		return
 	}
+	h.forget(e.ts - r.Thrash.WindowMS)
 	p := point{}
 	for rest, ok := e.ref, true; ; {
 		if p, rest, ok = unpackPoint(rest, p); !ok {
@@ -147,10 +148,17 @@ func (a *axis) follow(v, extreme, swing int32) course {
 	return still
 }
 
+// forget drops the turns before a time, and what they alone held.
+func (h *thrash) forget(before int64) {
+	h.turns = slices.DeleteFunc(h.turns, func(t turn) bool { return t.at.t < before })
+	if len(h.turns) == 0 {
+		h.turns, h.kept = nil, nil
+	}
+}
+
 // judge looks at the turns within the window.
 func (h *thrash) judge(r *Rules, out findings) {
-	old := h.at.t - r.Thrash.WindowMS
-	h.turns = slices.DeleteFunc(h.turns, func(t turn) bool { return t.at.t < old })
+	h.forget(h.at.t - r.Thrash.WindowMS)
 	along := [2]int{}
 	for _, t := range h.turns {
 		along[t.along]++

@@ -15,7 +15,7 @@ type window struct {
 	buf   []byte
 	rich  []*evidence // in the order of arrival
 	pages []*page
-	last  record    // the last of buf
+	last  int32     // where the last record of buf starts
 	seen  [4]uint64 // Bloom filter of the sums in buf: most events are known to be new without a search
 }
 
@@ -53,7 +53,7 @@ func (w *window) record(at int) record {
 // the two timestamps stands: fresh and moved are false where that changes nothing, and moved says that it did.
 func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 	place, found := len(w.buf), record{start: -1}
-	if w.mark(e.sum) || len(w.buf) > 0 && e.before(w.last.ts, w.last.typ, w.last.sum) {
+	if w.mark(e.sum) || w.isLate(e) {
 		for at := 0; at < len(w.buf); {
 			r := w.record(at)
 			if r.sum == e.sum {
@@ -74,14 +74,25 @@ func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 	var scratch [recordHeader + maxID + 64]byte
 	packed := w.pack(scratch[:0], e)
 	if len(w.buf)+len(packed) > cap(w.buf) { // by less than append would: there are many windows
-		w.buf = append(make([]byte, 0, (len(w.buf)+len(packed))*5/4+64), w.buf...)
+		w.buf = append(make([]byte, 0, (len(w.buf)+len(packed))*9/8+64), w.buf...)
 	}
 	w.buf = slices.Insert(w.buf, place, packed...)
 	r = w.record(place)
 	if r.end == len(w.buf) {
-		w.last = r
+		w.last = int32(place)
+	} else {
+		w.last += int32(r.end - r.start)
 	}
 	return r, found.start < 0, found.start >= 0
+}
+
+// isLate says whether evidence belongs before the last record.
+func (w *window) isLate(e *evidence) bool {
+	if len(w.buf) == 0 {
+		return false
+	}
+	last := w.record(int(w.last))
+	return e.before(last.ts, last.typ, last.sum)
 }
 
 // mark notes a sum as seen. It reports whether it may have been already.
@@ -94,6 +105,9 @@ func (w *window) mark(sum uint64) bool {
 
 func (w *window) remove(r record) {
 	w.buf = slices.Delete(w.buf, r.start, r.end)
+	for at := 0; at < len(w.buf); at = w.record(at).end {
+		w.last = int32(at)
+	}
 	if !packs(r.typ) {
 		w.dropRich(r.sum)
 	}
@@ -200,9 +214,10 @@ func (w *window) fold(before int64, room *evidence, take func(e *evidence)) {
 	w.buf = slices.Delete(w.buf, 0, at)
 	w.seen = [4]uint64{}
 	for at = 0; at < len(w.buf); {
-		w.last = w.record(at)
-		w.mark(w.last.sum)
-		at = w.last.end
+		r := w.record(at)
+		w.last = int32(at)
+		w.mark(r.sum)
+		at = r.end
 	}
 }
 
