@@ -128,6 +128,24 @@ describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { t
     await page.context().close();
   });
 
+  test("session: exported as one file, it plays without a server", async () => {
+    const page = await open("/sessions/visit-00000?t=2000");
+    await page.locator(".mark").first().waitFor();
+    const download = page.waitForEvent("download");
+    await page.getByLabel("Export").selectOption("html");
+    const file = await (await download).path();
+    const offline = await browser.newContext({ offline: true });
+    const alone = await offline.newPage();
+    alone.on("pageerror", (error) => faults.push(`export: ${error.message}`));
+    await alone.setContent(readFileSync(file, "utf8"));
+    await alone.frameLocator(".stage iframe").getByText("Green things, delivered calm.").waitFor();
+    expect(await alone.locator(".mark").count()).toBe(3);
+    await alone.locator(".mark").nth(1).click();
+    await alone.frameLocator(".stage iframe").locator("#checkout").waitFor();
+    await offline.close();
+    await page.context().close();
+  });
+
   test("session: an unknown one says so", async () => {
     const page = await open("/sessions/none-such");
     await page.getByText("There is no such session").waitFor();

@@ -444,7 +444,10 @@ export interface components {
       /** @description Events arrived within the last minute. */
       live: boolean;
       os: string;
-      /** Format: int64 */
+      /**
+       * Format: int64
+       * @description Pages, or routes where one page has several.
+       */
       pages: number;
       session_id: string;
       /** @description Signals of the visit, counted by kind. */

@@ -48,6 +48,8 @@ describe("timeline", () => {
       ["navigate", 1],
     ]);
     expect(found[0]?.place).toBeCloseTo(0.1);
+    // The dead click stands beside the rage clicks, the error in a row of its own.
+    expect(found.map((m) => m.beside)).toEqual([0, 0, 1, 0]);
   });
 
   test("next and previous signal walk through all, and stop at the ends", () => {

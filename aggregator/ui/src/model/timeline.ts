@@ -24,6 +24,8 @@ export interface Mark {
   place: number;
   /** How many marks stand on one another here; the first speaks for them. */
   count: number;
+  /** How many marks of other kinds it stands beside, so that none hides another. */
+  beside: number;
 }
 
 const gravity = (kind: string): number => (isKind(kind) ? 0 : kind === "error" ? 1 : 2);
@@ -49,7 +51,8 @@ export function marks(signals: Signal[], events: SessionEvent[], span: Span, apa
       before.count++;
       continue;
     }
-    const next = { ...mark, place, count: 1 };
+    const beside = before && place - before.place < 2 * apart ? before.beside + 1 : 0;
+    const next = { ...mark, place, count: 1, beside };
     latest.set(row, next);
     out.push(next);
   }

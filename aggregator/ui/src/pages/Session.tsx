@@ -7,10 +7,12 @@ import { useStream } from "../api/live";
 import { eventsQuery, sessionQuery } from "../api/queries";
 import { Icon } from "../components/Icon";
 import { useProject } from "../components/project";
+import { useKindName } from "../components/Signals";
 import { Busy, Empty, ErrorState, Skeleton } from "../components/States";
 import { useI18n } from "../i18n";
 import { clock, country, dateTime, hue, initials, shortId } from "../model/format";
 import { neighbour, lead as signalLead } from "../model/timeline";
+import { type ExportFormat, exportVisit } from "../replay/export";
 import { Panels } from "../replay/Panels";
 import { Timeline } from "../replay/Timeline";
 import { useReplay } from "../replay/useReplay";
@@ -176,6 +178,10 @@ export function SessionPage() {
             </div>
             {session.live && <span className="live">{t("session.live")}</span>}
             {!connected && <span className="dim">{t("state.offline")}</span>}
+            <Export
+              visit={{ project, id, title: name, events: allEvents, signals }}
+              hasReplay={session.has_replay}
+            />
             <Share at={now - session.started_at} />
           </>
         ) : (
@@ -294,6 +300,35 @@ export function SessionPage() {
         )}
       </div>
     </div>
+  );
+}
+
+function Export(props: { visit: Parameters<typeof exportVisit>[1]; hasReplay: boolean }) {
+  const { t } = useI18n();
+  const kindName = useKindName();
+  const [failed, setFailed] = useState<string | null>(null);
+  return (
+    <>
+      <select
+        className="field export"
+        aria-label={t("session.export")}
+        value=""
+        onChange={async (e) => {
+          setFailed(null);
+          try {
+            await exportVisit(e.target.value as ExportFormat, props.visit, kindName);
+          } catch (cause) {
+            setFailed(cause instanceof Error ? cause.message : String(cause));
+          }
+        }}
+      >
+        <option value="">{t("session.export")}</option>
+        {props.hasReplay && <option value="html">{t("session.export.html")}</option>}
+        {props.hasReplay && <option value="rrweb">{t("session.export.rrweb")}</option>}
+        <option value="ndjson">{t("session.export.ndjson")}</option>
+      </select>
+      {failed && <span role="alert">{failed}</span>}
+    </>
   );
 }
 

@@ -78,7 +78,7 @@ export function Timeline({ span, now, signals, events, pages, seek }: Props) {
               className="mark"
               data-kind={m.kind}
               data-ts={m.ts}
-              style={{ left: `${m.place * 100}%`, "--c": kindColor(m.kind) }}
+              style={{ left: `${m.place * 100}%`, "--c": kindColor(m.kind), "--beside": m.beside }}
               aria-label={`${markName(m.kind)} ${clock(m.ts - span.start)}`}
               title={`${markName(m.kind)} · ${clock(m.ts - span.start)}`}
               onClick={() => seek(m.ts - lead)}
