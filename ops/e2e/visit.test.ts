@@ -41,11 +41,16 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
 
   async function visit(): Promise<void> {
     await shop.goto(`http://${system.ready.demo}/`);
-    session = await shop.waitForFunction(() => (window as { gosight?: { sessionId(): string } }).gosight?.sessionId())
-      .then((handle) => handle.jsonValue()) as string;
+    session = (await shop
+      .waitForFunction(() => (window as { gosight?: { sessionId(): string } }).gosight?.sessionId())
+      .then((handle) => handle.jsonValue())) as string;
     // The replay starts at the first idle moment; what is done before it would not be in the picture.
-    await until("the recording has begun", 10_000, async () =>
-      (await system.query(`SELECT 1 FROM replay WHERE session_id = '${session}' LIMIT 1`)).length > 0);
+    await until(
+      "the recording has begun",
+      10_000,
+      async () =>
+        (await system.query(`SELECT 1 FROM replay WHERE session_id = '${session}' LIMIT 1`)).length > 0,
+    );
 
     await shop.locator("h1").dblclick();
     await shop.locator(".promise h3").first().click({ button: "right" });
@@ -57,8 +62,9 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
     await shop.locator("#delivery").waitFor();
     await shop.waitForTimeout(300);
     Object.assign(seen, await shop.evaluate(() => ({ at: Date.now() })));
-    seen.structure = await shop.evaluate(
-      `(${structure.toString()})(document.querySelector("#main"))`) as string[];
+    seen.structure = (await shop.evaluate(
+      `(${structure.toString()})(document.querySelector("#main"))`,
+    )) as string[];
     const box = await shop.locator("#delivery").boundingBox();
     for (let i = 0; i < 8; i++) {
       await shop.mouse.click((box?.x ?? 0) + 20, (box?.y ?? 0) + 10);
@@ -76,8 +82,16 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
     await shop.locator("legend").first().click({ button: "right" });
     await shop.goto("about:blank");
     await shop.close();
-    await until("the page's exit has arrived", 10_000, async () =>
-      (await system.query(`SELECT 1 FROM events FINAL WHERE session_id = '${session}' AND event_type = 'page_exit'`)).length > 0);
+    await until(
+      "the page's exit has arrived",
+      10_000,
+      async () =>
+        (
+          await system.query(
+            `SELECT 1 FROM events FINAL WHERE session_id = '${session}' AND event_type = 'page_exit'`,
+          )
+        ).length > 0,
+    );
   }
 
   test("the UI shows the rage live, within two seconds of the last click", () => {
@@ -88,10 +102,23 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
   test("every type of event is there, with the right values", async () => {
     const rows = await system.query<{ type: string; n: string; payload: string }>(
       `SELECT event_type AS type, count() AS n, any(payload) AS payload FROM events FINAL
-       WHERE session_id = '${session}' GROUP BY type`);
+       WHERE session_id = '${session}' GROUP BY type`,
+    );
     const found = new Map(rows.map((row) => [row.type, row]));
-    for (const type of ["click", "dblclick", "contextmenu", "navigate", "page_load", "page_exit", "scroll", "input",
-      "pointer", "click_outcome", "full_snapshot", "mutation"]) {
+    for (const type of [
+      "click",
+      "dblclick",
+      "contextmenu",
+      "navigate",
+      "page_load",
+      "page_exit",
+      "scroll",
+      "input",
+      "pointer",
+      "click_outcome",
+      "full_snapshot",
+      "mutation",
+    ]) {
       expect(found.has(type), `${type} among ${[...found.keys()]}`).toBe(true);
     }
     expect(Number(found.get("dblclick")?.n)).toBe(1);
@@ -99,68 +126,106 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
     expect(found.get("full_snapshot")?.payload).toBe("");
 
     const [film] = await system.query<{ payload: string; url: string }>(
-      `SELECT payload, url FROM events FINAL WHERE session_id = '${session}' AND event_type = 'click' ORDER BY ts LIMIT 1 OFFSET 2`);
-    const click = JSON.parse(film?.payload ?? "{}") as { interactive: boolean; selector: string; vw: number; x: number };
+      `SELECT payload, url FROM events FINAL WHERE session_id = '${session}' AND event_type = 'click' ORDER BY ts LIMIT 1 OFFSET 2`,
+    );
+    const click = JSON.parse(film?.payload ?? "{}") as {
+      interactive: boolean;
+      selector: string;
+      vw: number;
+      x: number;
+    };
     expect(click).toMatchObject({ interactive: false, vw: 1280 });
     expect(click.selector).toContain("film");
 
     const routes = await system.query<{ to: string; kind: string }>(
       `SELECT JSONExtractString(payload, 'to') AS to, JSONExtractString(payload, 'kind') AS kind FROM events FINAL
-       WHERE session_id = '${session}' AND event_type = 'navigate' ORDER BY ts`);
+       WHERE session_id = '${session}' AND event_type = 'navigate' ORDER BY ts`,
+    );
     expect(routes.map((route) => [new URL(route.to, "http://x").pathname, route.kind])).toEqual([
-      ["/p/arc-lamp", "push"], ["/cart", "push"], ["/checkout", "push"]]);
+      ["/p/arc-lamp", "push"],
+      ["/cart", "push"],
+      ["/checkout", "push"],
+    ]);
 
     const [scroll] = await system.query<{ depth: number }>(
-      `SELECT max(JSONExtractFloat(payload, 'depth')) AS depth FROM events FINAL WHERE session_id = '${session}' AND event_type = 'scroll'`);
+      `SELECT max(JSONExtractFloat(payload, 'depth')) AS depth FROM events FINAL WHERE session_id = '${session}' AND event_type = 'scroll'`,
+    );
     expect(scroll?.depth).toBeGreaterThan(30);
 
     const inputs = await system.query<{ selector: string; length: number }>(
       `SELECT JSONExtractString(payload, 'selector') AS selector, max(JSONExtractInt(payload, 'length')) AS length
-       FROM events FINAL WHERE session_id = '${session}' AND event_type = 'input' GROUP BY selector ORDER BY selector`);
-    expect(inputs).toEqual([
-      { selector: "#name", length: String(typedName.length) }, { selector: "#password", length: String(typedPassword.length) }]
-      .map((row) => expect.objectContaining({ selector: expect.stringContaining(row.selector.slice(1)) })));
+       FROM events FINAL WHERE session_id = '${session}' AND event_type = 'input' GROUP BY selector ORDER BY selector`,
+    );
+    expect(inputs).toEqual(
+      [
+        { selector: "#name", length: String(typedName.length) },
+        { selector: "#password", length: String(typedPassword.length) },
+      ].map((row) => expect.objectContaining({ selector: expect.stringContaining(row.selector.slice(1)) })),
+    );
   });
 
   test("nothing that was typed is in any table", async () => {
     const pieces = [typedName, typedPassword].flatMap((text) =>
-      Array.from({ length: text.length - 4 }, (_, i) => text.slice(i, i + 5)));
+      Array.from({ length: text.length - 4 }, (_, i) => text.slice(i, i + 5)),
+    );
     for (const table of ["events", "replay", "signals", "sessions"]) {
       const [row] = await system.query<{ n: string }>(
-        `SELECT countIf(multiSearchAnyCaseInsensitive(toString(tuple(*)), ${JSON.stringify(pieces).replaceAll('"', "'")})) AS n FROM ${table}`);
+        `SELECT countIf(multiSearchAnyCaseInsensitive(toString(tuple(*)), ${JSON.stringify(pieces).replaceAll('"', "'")})) AS n FROM ${table}`,
+      );
       expect(row, table).toEqual({ n: 0 });
     }
   });
 
   test("one rage click and one dead click, each one row", async () => {
-    await until("the burst is over", 15_000, async () =>
-      (await system.query(`SELECT 1 FROM signals FINAL WHERE session_id = '${session}' AND kind = 'rage_click' AND final`)).length > 0);
+    await until(
+      "the burst is over",
+      15_000,
+      async () =>
+        (
+          await system.query(
+            `SELECT 1 FROM signals FINAL WHERE session_id = '${session}' AND kind = 'rage_click' AND final`,
+          )
+        ).length > 0,
+    );
     const signals = await system.query<{ kind: string; count: number; selector: string; url: string }>(
-      `SELECT kind, count, selector, url FROM signals FINAL WHERE session_id = '${session}' AND kind IN ('rage_click', 'dead_click') ORDER BY ts`);
+      `SELECT kind, count, selector, url FROM signals FINAL WHERE session_id = '${session}' AND kind IN ('rage_click', 'dead_click') ORDER BY ts`,
+    );
     expect(signals).toHaveLength(2);
     expect(signals[0]).toMatchObject({ kind: "dead_click", selector: expect.stringContaining("film") });
-    expect(signals[1]).toMatchObject({ kind: "rage_click", count: 8, selector: expect.stringContaining("delivery") });
+    expect(signals[1]).toMatchObject({
+      kind: "rage_click",
+      count: 8,
+      selector: expect.stringContaining("delivery"),
+    });
     expect(signals[1]?.url).toContain("/p/arc-lamp");
   });
 
   test("the replay shows the shop as it was, with marks where the signals are", async () => {
     const [begin] = await system.query<{ at: string }>(
-      `SELECT toUnixTimestamp64Milli(started_at) AS at FROM sessions FINAL WHERE session_id = '${session}'`);
+      `SELECT toUnixTimestamp64Milli(started_at) AS at FROM sessions FINAL WHERE session_id = '${session}'`,
+    );
     const started = Number(begin?.at);
     await ui.goto(`http://${system.ready.ui}/sessions/${session}?t=${seen.at - started}`);
-    const replayed = () => ui.evaluate(
-      `(${structure.toString()})(document.querySelector(".stage iframe")?.contentDocument?.querySelector("#main"))`) as Promise<string[]>;
-    await until("the replay shows the product page", 15_000, async () => (await replayed()).some((e) => e.startsWith("canvas")));
+    const replayed = () =>
+      ui.evaluate(
+        `(${structure.toString()})(document.querySelector(".stage iframe")?.contentDocument?.querySelector("#main"))`,
+      ) as Promise<string[]>;
+    await until("the replay shows the product page", 15_000, async () =>
+      (await replayed()).some((e) => e.startsWith("canvas")),
+    );
     expect(await replayed()).toEqual(seen.structure);
 
     const rows = await system.query<{ kind: string; at: string }>(
-      `SELECT kind, toUnixTimestamp64Milli(ts) AS at FROM signals FINAL WHERE session_id = '${session}' AND kind IN ('rage_click', 'dead_click')`);
+      `SELECT kind, toUnixTimestamp64Milli(ts) AS at FROM signals FINAL WHERE session_id = '${session}' AND kind IN ('rage_click', 'dead_click')`,
+    );
     for (const { kind, at } of rows) {
       const mark = ui.locator(`.signal-marks .mark[data-kind="${kind}"]`);
       expect(Number(await mark.getAttribute("data-ts"))).toBe(Number(at));
     }
     await ui.locator('.signal-marks .mark[data-kind="dead_click"]').click();
-    await until("the replay is back at the film", 10_000, async () => (await replayed()).some((e) => e.includes("figure.film")));
+    await until("the replay is back at the film", 10_000, async () =>
+      (await replayed()).some((e) => e.includes("figure.film")),
+    );
   });
 
   test.runIf(screenshots)("screenshots for the README", async () => {
