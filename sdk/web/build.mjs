@@ -6,7 +6,13 @@ import { build } from "esbuild";
 
 process.chdir(import.meta.dirname);
 
-const shared = { bundle: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning" };
+const shared = {
+  bundle: true,
+  minify: !process.argv.includes("--plain"),
+  target: "es2022",
+  legalComments: "none",
+  logLevel: "warning",
+};
 
 await Promise.all([
   build({

@@ -11,7 +11,7 @@ export const shop = (
 const words="alpine basin copper delta ember fjord garnet harbor island jasper kelp lagoon maple north onyx prairie quartz river summit tundra".split(" ");
 let seed=1;const rnd=()=>(seed=seed*48271%2147483647)/2147483647;const word=()=>words[Math.floor(rnd()*words.length)];
 let basket=0;
-function route(n){seed=n+1;main.innerHTML=Array.from({length:150},(_,i)=>'<div class="card" data-i="'+i+'"><h3>'+word()+" "+word()+'</h3><p class="tag">'+Array.from({length:8},word).join(" ")+
+function route(n){seed=n+1;main.innerHTML=Array.from({length:90},(_,i)=>'<div class="card" data-i="'+i+'"><h3>'+word()+" "+word()+'</h3><p class="tag">'+Array.from({length:8},word).join(" ")+
 '</p><p class="price">'+(rnd()*900).toFixed(2)+' EUR</p><button class="add">Add</button><small>'+word()+'</small><i></i><b></b><em>'+word()+'</em></div>').join("");scrollTo(0,0)}
 route(0);
 document.querySelector("nav").addEventListener("click",e=>{if(!e.target.dataset.n)return;e.preventDefault();history.pushState({},"",e.target.getAttribute("href"));route(+e.target.dataset.n)});

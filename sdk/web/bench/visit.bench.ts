@@ -100,6 +100,21 @@ async function visit(script: string, each5s?: (page: Page) => Promise<void>): Pr
   const foreign = new Set(
     profile.nodes.filter(({ callFrame }) => /\/sdk\/|bare\.js/.test(callFrame.url)).map((node) => node.id),
   );
+  if (process.env.PROFILE) {
+    const self = new Map<string, number>();
+    const names = new Map(
+      profile.nodes.map(({ id, callFrame: at }) => [
+        id,
+        `${at.url.split("/").pop()} ${at.functionName}:${at.lineNumber}`,
+      ]),
+    );
+    for (const [i, id] of (profile.samples ?? []).entries()) {
+      const name = foreign.has(id) && names.get(id);
+      if (name) self.set(name, (self.get(name) ?? 0) + (profile.timeDeltas?.[i] ?? 0) / 1000);
+    }
+    const most = [...self].sort((a, b) => b[1] - a[1]).slice(0, 40);
+    console.log(most.map(([name, ms]) => `${ms.toFixed(1).padStart(7)} ms ${name}`).join("\n"));
+  }
   return (profile.samples ?? []).reduce(
     (sum, id, i) => sum + (foreign.has(id) ? (profile.timeDeltas?.[i] ?? 0) / 1000 : 0),
     0,

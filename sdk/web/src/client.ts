@@ -9,6 +9,7 @@ import { replay } from "./replay.ts";
 import { quietly, Scope } from "./scope.ts";
 import { randomId, type Session, Sessions, shelf } from "./session.ts";
 import { SDK_VERSION } from "./version.ts";
+import type { Metadata } from "./wire.ts";
 
 /** What a site may call after `start`. Every call is safe at any time, and none throws. */
 export interface GoSight {
@@ -26,6 +27,8 @@ export interface GoSight {
   sessionId(): string;
 }
 
+/** Characters of an event's payload; the agent takes 64 KiB. */
+const LARGEST = 20_000;
 const CONSENT = "gosight.consent";
 
 export class Client implements GoSight {
@@ -47,7 +50,7 @@ export class Client implements GoSight {
 
   #begin(): void {
     if (this.#recording || this.#refused()) return;
-    this.#recording = new Recording(this.settings, this.#sessions, this.features, () => this.#choice());
+    this.#recording = new Recording(this.settings, this.#sessions, this.features, this.#choice());
   }
 
   #choice(): string {
@@ -118,12 +121,14 @@ class Recording implements Page {
   #batches: Batches;
   #delivery: Delivery;
   #lastUrl = ["", ""];
+  #environment: { language: string; sdk: string } & Metadata;
+  #told = "";
 
   constructor(
     readonly settings: Settings,
     private readonly sessions: Sessions,
     features: Feature[],
-    private readonly consent: () => string,
+    consent: string,
   ) {
     this.masked = settings.maskAllText
       ? "*"
@@ -131,6 +136,15 @@ class Recording implements Page {
           .filter(Boolean)
           .join();
     this.blocked = ["[data-gosight-block]", settings.blockSelector].filter(Boolean).join();
+    this.#environment = {
+      language: navigator.language,
+      tz: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      referrer: cleanUrl(document.referrer, settings),
+      screen: `${screen.width}x${screen.height}@${devicePixelRatio}`,
+      consent,
+      sdk: "web",
+      sdk_version: SDK_VERSION,
+    };
     this.#delivery = new Delivery(settings, (events) => {
       this.#dropped += events;
     });
@@ -178,6 +192,11 @@ class Recording implements Page {
 
   #add(lane: Lane, type: string, payload: string, how: Emit): string | undefined {
     if (!this.scope.open) return undefined;
+    // The agent would refuse it.
+    if (lane === "events" && payload.length > LARGEST) {
+      this.#dropped++;
+      return undefined;
+    }
     const timestamp = how.timestamp ?? Date.now();
     const session = this.sessions.at(Date.now(), !!how.active);
     if (!session?.sampled) return undefined;
@@ -192,6 +211,10 @@ class Recording implements Page {
 
   #header(session: Session) {
     const dropped = this.#dropped;
+    // The rest is said once a page and visit: most batches are small, and would be half metadata.
+    const { language, sdk } = this.#environment;
+    const environment = this.#told === session.id ? { language, sdk } : this.#environment;
+    this.#told = session.id;
     this.#dropped = 0;
     return {
       sessionId: session.id,
@@ -199,13 +222,7 @@ class Recording implements Page {
       metadata: {
         url: this.url(),
         page_id: this.#pageId,
-        language: navigator.language,
-        tz: Intl.DateTimeFormat().resolvedOptions().timeZone,
-        referrer: cleanUrl(document.referrer, this.settings),
-        screen: `${screen.width}x${screen.height}@${devicePixelRatio}`,
-        consent: this.consent(),
-        sdk: "web",
-        sdk_version: SDK_VERSION,
+        ...environment,
         ...(dropped ? { dropped: String(dropped) } : {}),
       },
     };
@@ -214,7 +231,6 @@ class Recording implements Page {
   #hide(leaving: boolean): void {
     for (const fn of this.#hiders) quietly(() => fn(leaving));
     this.sessions.save(Date.now());
-    this.#batches.seal();
-    this.#delivery.hurry();
+    this.#delivery.hurry(() => this.#batches.seal());
   }
 }

@@ -41,6 +41,8 @@ export class Delivery {
   /** Handed over and not known to be safe anywhere else. */
   #held = new Map<string, Parcel>();
   #flying = new Set<string>();
+  #hurried = new Set<string>();
+  #hurrying = false;
   #heldBytes = 0;
   #failures = 0;
   #notBefore = 0;
@@ -71,29 +73,42 @@ export class Delivery {
       return;
     }
     this.#hold(parcel);
+    if (this.#hurrying) return;
     // While an agent is away, parcels go to disk first, and from there in their turn.
     void (Date.now() < this.#notBefore ? this.#keep(parcel) : this.#try(parcel));
   }
 
-  /** The page is going, perhaps: everything at hand leaves now, without waiting for compression or preflights. */
-  hurry(): void {
+  /**
+   * The page is going, perhaps: everything at hand leaves now, without waiting for compression or preflights. `last`
+   * hands over what was still being collected.
+   */
+  hurry(last: () => void): void {
+    this.#hurrying = true;
+    last();
+    this.#hurrying = false;
     let room = KEEPALIVE_BYTES;
     for (const parcel of this.#held.values()) {
       stash(parcel);
-      if (parcel.body.length + 64 > room) continue;
+      // Hidden comes before gone: what left then need not leave again.
+      if (this.#hurried.has(parcel.id)) continue;
+      if (parcel.body.length + 64 > room) {
+        if (!this.#flying.has(parcel.id)) void this.#try(parcel);
+        continue;
+      }
       room -= parcel.body.length + 64;
-      const body = concat([parcel.body, encodeSentAt(Date.now())]);
+      this.#hurried.add(parcel.id);
+      const failed = () => {
+        this.#hurried.delete(parcel.id);
+        if (this.#held.has(parcel.id)) void this.#keep(parcel);
+      };
       quietly(() =>
         this.#fetch(this.#url("&encoding=proto"), {
           method: "POST",
-          body,
+          body: concat([parcel.body, encodeSentAt(Date.now())]),
           headers: { "Content-Type": "text/plain" },
           keepalive: true,
           credentials: "omit",
-        }).then(
-          (answer) => answer.ok && this.#release(parcel),
-          () => undefined,
-        ),
+        }).then((answer) => (answer.ok ? this.#release(parcel) : failed()), failed),
       );
     }
   }
@@ -119,6 +134,7 @@ export class Delivery {
 
   #release(parcel: Parcel): void {
     if (this.#held.delete(parcel.id)) this.#heldBytes -= parcel.body.length;
+    this.#hurried.delete(parcel.id);
     unstash(parcel.id);
   }
 
@@ -159,10 +175,14 @@ export class Delivery {
     try {
       const headers: Record<string, string> = { "Content-Type": "application/proto" };
       if (this.settings.key) headers["X-Gosight-Key"] = this.settings.key;
-      let sent: Blob = new Blob([body, encodeSentAt(Date.now())]);
-      if (typeof CompressionStream === "function" && sent.size > SMALL_BYTES) {
+      let sent: BodyInit = concat([body, encodeSentAt(Date.now())]);
+      if (typeof CompressionStream === "function" && body.length > SMALL_BYTES) {
         headers["Content-Encoding"] = "gzip";
-        sent = await new Response(sent.stream().pipeThrough(new CompressionStream("gzip"))).blob();
+        const zip = new CompressionStream("gzip");
+        const writer = zip.writable.getWriter();
+        void writer.write(sent);
+        void writer.close();
+        sent = await new Response(zip.readable).arrayBuffer();
       }
       const answer = await this.#fetch(this.#url(), {
         method: "POST",
@@ -200,7 +220,8 @@ export class Delivery {
     this.#draining = true;
     try {
       for (const parcel of this.#held.values()) {
-        if (!this.#flying.has(parcel.id) && !(await this.#try(parcel))) return;
+        if (!this.#flying.has(parcel.id) && !this.#hurried.has(parcel.id) && !(await this.#try(parcel)))
+          return;
       }
       await (navigator.locks
         ? navigator.locks.request("gosight", { ifAvailable: true }, (lock) =>

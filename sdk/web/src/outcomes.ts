@@ -37,6 +37,8 @@ interface Pending extends Clicked, Evidence {
 const SETTLE_MS = 40;
 const MOST_CHANGES = 60;
 const DRAG_PX = 24;
+/** What moving onto something shows. */
+const HOVER_MS = 300;
 /** Levels above a change in which a restless region makes it restless. */
 const LEVELS = 4;
 /** The listeners of somebody else's event run: their changes are nobody's answer. */
@@ -170,7 +172,9 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     // What the keyboard, or moving onto something, sets going is no answer to an earlier click.
     scope.listen(win, "keydown input mouseover", (event) => {
       if (event.type !== "mouseover") userUntil = Math.max(userUntil, now() + 1_000);
-      if (!cause && event.isTrusted) during(OTHER);
+      // Without a click that waits there is nothing to mistake, only something not to learn.
+      if (!pending.size) userUntil = Math.max(userUntil, now() + HOVER_MS);
+      else if (!cause && event.isTrusted) during(OTHER);
     });
     scope.listen(win, "wheel touchmove", () => {
       wheeled = now();

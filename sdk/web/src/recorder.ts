@@ -2,6 +2,7 @@
 import { record as rrweb } from "@rrweb/record";
 import { EventType, type eventWithTime, IncrementalSource } from "@rrweb/types";
 import { mask } from "./clean.ts";
+import { compact } from "./compact.ts";
 
 export interface RecorderSettings {
   emit(type: "full_snapshot" | "mutation", json: string, timestamp: number): void;
@@ -68,6 +69,7 @@ function scrubEvent(settings: RecorderSettings, event: eventWithTime): void {
   else if (event.type === EventType.FullSnapshot) scrubTree(settings, event.data.node as Serialized);
   else if (event.type === EventType.IncrementalSnapshot && event.data.source === IncrementalSource.Mutation) {
     for (const { node } of event.data.adds) scrubTree(settings, node as Serialized);
+    event.data.adds = compact(event.data.adds);
     for (const { id, attributes } of event.data.attributes) scrub(settings, id, attributes);
   }
 }

@@ -1,5 +1,6 @@
 // Loads the recorder when the page has nothing better to do, and carries what it records.
 import { whenIdle } from "./chunks.ts";
+import { cleanUrl } from "./clean.ts";
 import type { Settings } from "./options.ts";
 import type { Page } from "./page.ts";
 import type { Recorder } from "./recorder.ts";
@@ -29,7 +30,7 @@ export function replay(page: Page, options: Exclude<Settings["replay"], false>, 
       },
       masked: page.masked,
       blocked: page.blocked,
-      url: (url) => page.url(url),
+      url: (url) => cleanUrl(url, page.settings),
       canvas: options.canvas,
       inlineStyles: options.inlineStyles,
     });

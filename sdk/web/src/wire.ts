@@ -33,12 +33,12 @@ export interface Status {
 }
 
 class Writer {
-  #parts: Uint8Array[] = [];
-  #size = 0;
+  parts: Uint8Array[] = [];
+  size = 0;
 
   #push(part: Uint8Array): void {
-    this.#parts.push(part);
-    this.#size += part.length;
+    this.parts.push(part);
+    this.size += part.length;
   }
 
   #varint(value: number): void {
@@ -57,28 +57,33 @@ class Writer {
     return this;
   }
 
-  bytes(field: number, value: Uint8Array): this {
+  /** Empty or not: so are the entries of maps written. */
+  text(field: number, value = ""): this {
+    const bytes = encoder.encode(value);
     this.#varint(field * 8 + BYTES);
-    this.#varint(value.length);
-    this.#push(value);
+    this.#varint(bytes.length);
+    this.#push(bytes);
     return this;
   }
 
   string(field: number, value: string): this {
-    return value ? this.bytes(field, encoder.encode(value)) : this;
+    return value ? this.text(field, value) : this;
+  }
+
+  message(field: number, inner: Writer): this {
+    this.#varint(field * 8 + BYTES);
+    this.#varint(inner.size);
+    for (const part of inner.parts) this.#push(part);
+    return this;
   }
 
   metadata(field: number, map: Metadata | undefined): this {
-    for (const key in map) {
-      // Entries of maps are written whole, empty or not.
-      const entry = new Writer().bytes(1, encoder.encode(key)).bytes(2, encoder.encode(map[key]));
-      this.bytes(field, entry.done());
-    }
+    for (const key in map) this.message(field, new Writer().text(1, key).text(2, map[key]));
     return this;
   }
 
   done(): Uint8Array<ArrayBuffer> {
-    return concat(this.#parts, this.#size);
+    return concat(this.parts, this.size);
   }
 }
 
@@ -94,13 +99,13 @@ export function concat(parts: Uint8Array[], size = parts.reduce((n, p) => n + p.
 
 /** One event as a field of the batch: pieces made by this and by `encodeHeader` are joined to make an EventBatch. */
 export function encodeEvent(event: WireEvent): Uint8Array<ArrayBuffer> {
-  const body = new Writer()
+  const fields = new Writer()
     .string(3, event.type)
     .string(4, event.payload)
     .int(5, event.timestamp)
     .metadata(6, event.metadata)
     .string(7, event.id);
-  return new Writer().bytes(4, body.done()).done();
+  return new Writer().message(4, fields).done();
 }
 
 export function encodeHeader(header: BatchHeader): Uint8Array<ArrayBuffer> {
