@@ -63,6 +63,11 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 			a = nil
 		}
 	}()
+	if cfg.has(Receive) || cfg.has(Process) { // processing needs the topics, and to know whether Kafka answers
+		if a.producer, err = bus.NewProducer(cfg.Kafka, reg, a.log); err != nil {
+			return a, err
+		}
+	}
 	if cfg.has(Process) || cfg.has(API) {
 		if a.store, err = store.New(cfg.ClickHouse, reg, a.log); err != nil {
 			return a, err
@@ -108,9 +113,6 @@ func (a *Aggregator) newReceiver(cfg Config, reg prometheus.Registerer) (err err
 			return fmt.Errorf("make a self-signed certificate: %w", err)
 		}
 		a.log.Warn("the relay has a self-signed certificate: give agents this CA, or set --receive-cert-file", "ca", ca)
-	}
-	if a.producer, err = bus.NewProducer(cfg.Kafka, reg, a.log); err != nil {
-		return err
 	}
 	cfg.Receive.Addr = cfg.RelayAddr
 	if a.receiver, err = receive.New(cfg.Receive, a.producer, reg, a.log); err != nil {

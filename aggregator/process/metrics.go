@@ -22,8 +22,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"kind", "detected_by"}),
 		unused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gosight_process_detect_unused_total",
-			Help: "Events that the second pass did not use (late, malformed, repeated) and sessions that it let go of " +
-				"early (evicted). Their rows are stored all the same.",
+			Help: "Events that the second pass did not use (late, malformed, repeated, flood: too many of one session) and " +
+				"sessions that it let go of early (evicted). Their rows are stored all the same.",
 		}, []string{"reason"}),
 		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "gosight_process_batch_age_seconds",
@@ -50,5 +50,6 @@ func (m *metrics) addStats(p *secondPass) {
 	m.unused.WithLabelValues("malformed").Add(float64(now.Malformed - p.seen.Malformed))
 	m.unused.WithLabelValues("repeated").Add(float64(now.Repeated - p.seen.Repeated))
 	m.unused.WithLabelValues("evicted").Add(float64(now.Evicted - p.seen.Evicted))
-	p.seen = now
+	m.unused.WithLabelValues("flood").Add(float64(p.flooded))
+	p.seen, p.flooded = now, 0
 }

@@ -137,12 +137,12 @@ func (l *lane) add(record bus.Record, batch *gosight.Batch) error {
 	pass := l.passes[record.Partition]
 	if pass == nil {
 		var err error
-		if pass, err = newSecondPass(l.cfg.Detect, record); err != nil {
+		if pass, err = newSecondPass(l.cfg, record); err != nil {
 			return err
 		}
 		l.passes[record.Partition] = pass
 	}
-	pass.observe(batch, record.Committed, l.now().UnixMilli(), l.say)
+	pass.observe(record, batch, l.now().UnixMilli(), l.say)
 	return nil
 }
 

@@ -304,3 +304,21 @@ func TestOneBurstIsOneSignalAcrossAgentsAndRestarts(t *testing.T) {
 		t.Errorf("%d rage clicks, want 1", got)
 	}
 }
+
+// A client that sends a hundred thousand clicks in one session, at any times, must not hold up anybody.
+func TestFloodInOneSessionHoldsNobodyUp(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	const batches, each = 100, 1000
+	for b := range batches {
+		batch := events("flood", fmt.Sprintf("b%d", b), each, "click", `{"x":5,"y":5,"interactive":true}`)
+		for i, ev := range batch.Events {
+			ev.Timestamp += int64(i * 7919 % 2000)
+		}
+		r.produce(batch)
+	}
+	r.produce(events("calm", "c", 10, "click", `{"x":1,"y":2,"interactive":true}`))
+	r.until("SELECT count() FROM gosight.events FINAL WHERE session_id='calm'", 10)
+	r.until("SELECT count() FROM gosight.events FINAL WHERE session_id='flood'", batches*each)
+	r.until("SELECT sum(events) FROM gosight.sessions FINAL", batches*each+10)
+}

@@ -14,14 +14,23 @@ import (
 // secondPass is the centre's detectors over one partition: all of a session's batches are in one partition,
 // whichever agents they came through, and in the order in which Kafka took them.
 type secondPass struct {
-	engine  *detect.Engine
-	origins *simplelru.LRU[session, origin]
-	seen    detect.Stats
+	engine   *detect.Engine
+	sessions *simplelru.LRU[session, *followed]
+	most     int // events of a session in a minute
+	flooded  int // events beyond that, since they were last counted
+	seen     detect.Stats
 	// Host time at which signals are no longer held back after a re-read; 0: none are.
 	warmUntil int64
 }
 
 type session struct{ project, id string }
+
+// followed is what is known of a session beside what the engine knows.
+type followed struct {
+	origin
+	minute int64 // of Kafka's time, which no client can set
+	events int   // looked at in that minute
+}
 
 // A re-read begins in the middle of things. Signals that begin within warmUp of its start were said by the
 // predecessor, which had seen what came before; signals that begin within settling of its end may not have been
@@ -31,12 +40,12 @@ const (
 	settling = 15_000 // ms: the longest that any rule waits after a signal's first event, lateness included
 )
 
-func newSecondPass(cfg detect.Config, first bus.Record) (*secondPass, error) {
-	origins, err := simplelru.NewLRU[session, origin](cfg.MaxSessions, nil)
+func newSecondPass(cfg Config, first bus.Record) (*secondPass, error) {
+	sessions, err := simplelru.NewLRU[session, *followed](cfg.Detect.MaxSessions, nil)
 	if err != nil {
 		return nil, fmt.Errorf("second pass: %w", err)
 	}
-	p := &secondPass{engine: detect.New(cfg), origins: origins}
+	p := &secondPass{engine: detect.New(cfg.Detect), sessions: sessions, most: cfg.MaxSessionEvents}
 	if first.Committed {
 		p.engine.Warm(min(first.Time+warmUp, first.CommittedTime-settling))
 		p.warmUntil = math.MaxInt64
@@ -44,13 +53,15 @@ func newSecondPass(cfg detect.Config, first bus.Record) (*secondPass, error) {
 	return p, nil
 }
 
-// observe takes a batch and gives what it says to say.
-func (p *secondPass) observe(batch *gosight.Batch, committed bool, now int64, say func(detect.Signal, origin)) {
-	if p.warmUntil == math.MaxInt64 && !committed {
+// observe takes a record's batch and gives what it says to say.
+func (p *secondPass) observe(record bus.Record, batch *gosight.Batch, now int64, say func(detect.Signal, origin)) {
+	if p.warmUntil == math.MaxInt64 && !record.Committed {
 		p.warmUntil = now + settling
 	}
-	from := originOf(batch)
-	p.remember(batch, from)
+	visit := p.follow(batch)
+	if minute := record.Time / 60_000; minute != visit.minute {
+		visit.minute, visit.events = minute, 0
+	}
 	sayAll := func(signals []detect.Signal) {
 		for _, signal := range signals {
 			say(signal, p.originOf(signal, now))
@@ -58,6 +69,10 @@ func (p *secondPass) observe(batch *gosight.Batch, committed bool, now int64, sa
 	}
 	for _, ev := range batch.Events {
 		if !detect.Relevant(ev.EventType) {
+			continue
+		}
+		if visit.events++; visit.events > p.most {
+			p.flooded++
 			continue
 		}
 		seen := detect.FromProto(ev, batch.Metadata)
@@ -79,26 +94,30 @@ func (p *secondPass) advance(now int64, say func(detect.Signal, origin)) {
 	}
 }
 
-// remember keeps whose session it is for signals that time alone brings about.
-func (p *secondPass) remember(batch *gosight.Batch, from origin) {
-	key := session{batch.Project, batch.SessionId}
-	known, ok := p.origins.Get(key)
-	if from.userID == "" {
-		from.userID = known.userID
+// follow keeps whose session it is, for signals that time alone brings about.
+func (p *secondPass) follow(batch *gosight.Batch) *followed {
+	visit, ok := p.sessions.Get(session{batch.Project, batch.SessionId})
+	if !ok {
+		visit = &followed{}
+		p.sessions.Add(session{strings.Clone(batch.Project), strings.Clone(batch.SessionId)}, visit)
 	}
-	if ok && known.userID == from.userID && known.agentID == from.agentID && known.region == from.region {
-		return // receivedAt of the first batch will do
+	own := func(kept *string, said string) {
+		if said != "" && said != *kept {
+			*kept = strings.Clone(said) // the record's memory is not ours to keep
+		}
 	}
-	from = origin{strings.Clone(from.userID), strings.Clone(from.agentID), strings.Clone(from.region), from.receivedAt}
-	p.origins.Add(session{strings.Clone(key.project), strings.Clone(key.id)}, from)
+	own(&visit.userID, batch.UserId)
+	own(&visit.agentID, batch.AgentId)
+	own(&visit.region, batch.Region)
+	visit.receivedAt = batch.ReceivedAt
+	return visit
 }
 
 func (p *secondPass) originOf(signal detect.Signal, now int64) origin {
-	from, ok := p.origins.Get(session{signal.Project, signal.SessionID})
-	if !ok {
-		from.receivedAt = now
+	if visit, ok := p.sessions.Get(session{signal.Project, signal.SessionID}); ok {
+		return visit.origin
 	}
-	return from
+	return origin{receivedAt: now}
 }
 
 // detach copies a signal out of the record that it points into, since the engine keeps it for a while.
