@@ -1,4 +1,5 @@
-// Command gosight runs all of GoSight on one machine: `gosight up`.
+// Command gosight runs all of GoSight on one machine: `gosight up`. It also has what a first installation of
+// several machines needs: certificates, and the demo shop.
 package main
 
 import (
@@ -21,6 +22,8 @@ var version = "dev"
 type commands struct {
 	Config  kong.ConfigFlag `help:"YAML settings; flags and variables win." placeholder:"FILE" env:"GOSIGHT_CONFIG"`
 	Up      upCommand       `cmd:"" help:"Start everything on this machine; Ctrl-C stops it."`
+	Demo    demoShop        `cmd:"" help:"Serve the demo shop alone, for an agent that runs elsewhere."`
+	Certs   certs           `cmd:"" help:"Make certificates and tokens for agents and aggregators that run apart."`
 	Engine  engine          `cmd:"" hidden:""`
 	Version printVersion    `cmd:"" help:"Print the version."`
 }
