@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -131,7 +132,7 @@ func (s *seeder) visit(id string, end time.Time, recorded bool) {
 		}
 		seq++
 		row := &store.EventRow{
-			Project: "default", SessionID: id, EventID: fmt.Sprintf("%s-%05d", id, seq), UserID: user, EventType: kind,
+			Project: "default", SessionID: id, EventID: id + "." + strconv.FormatInt(int64(seq), 36), UserID: user, EventType: kind,
 			TS: ts, ReceivedAt: ts + 40, URL: url, PageID: page, AgentID: "edge-1", Region: "eu-central",
 			Country: country, City: seedCities[country], Browser: client[0], OS: client[1], Device: client[2],
 			Payload:  string(text),

@@ -36,7 +36,7 @@ func (r *Reader) Pages(ctx context.Context, session string) ([]PageVisit, error)
 	err := r.query(ctx, `SELECT page_id, if(event_type = 'navigate', JSONExtractString(payload, 'to'), '') AS target,
 			url, JSONExtractString(payload, 'title'), toUnixTimestamp64Milli(ts)
 		FROM events FINAL WHERE project = @project AND session_id = @session
-			AND event_type IN ('page_load', 'navigate') ORDER BY ts, event_id LIMIT 2000`,
+			AND event_type IN ('page_load', 'navigate') ORDER BY ts, length(event_id), event_id LIMIT 2000`,
 		[]any{named("session", session)},
 		func(row driver.Rows) error {
 			var p PageVisit
@@ -69,8 +69,7 @@ func (r *Reader) Events(ctx context.Context, session string, types []string, cur
 		return nil, "", err
 	}
 	if ok {
-		where.and("(toUnixTimestamp64Milli(ts), event_id) > (toInt64(@after_ts), @after_id)",
-			"after_ts", after.TS, "after_id", after.ID)
+		where.and(afterPosition, "after_ts", after.TS, "after_id", after.ID)
 	}
 	events, err := r.events(ctx, where, limit+1)
 	if err != nil {
@@ -95,7 +94,7 @@ func (r *Reader) EventsSince(ctx context.Context, session string, since int64) (
 func (r *Reader) events(ctx context.Context, where clauses, limit int) ([]Event, error) {
 	events := []Event{}
 	err := r.query(ctx, `SELECT `+eventColumns+` FROM events FINAL `+where.sql("WHERE")+
-		fmt.Sprintf(` ORDER BY at, event_id LIMIT %d`, limit), where.args,
+		fmt.Sprintf(` ORDER BY `+inOrder+` LIMIT %d`, limit), where.args,
 		func(row driver.Rows) error {
 			var e Event
 			var payload string

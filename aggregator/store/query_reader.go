@@ -98,6 +98,13 @@ func IsTimeout(err error) bool {
 	return false
 }
 
+// inOrder sorts a visit's events: by time, and within a millisecond by id. An SDK's ids count up without leading
+// zeros, so a longer one is later.
+const inOrder = "at, length(event_id), event_id"
+
+// afterPosition is the condition for what follows a position in that order.
+const afterPosition = "(" + inOrder + ") > (toInt64(@after_ts), length(@after_id), @after_id)"
+
 // position is where a list goes on: after the row with this time and id.
 type position struct {
 	TS int64  `json:"t"`

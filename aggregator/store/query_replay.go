@@ -91,8 +91,8 @@ func (r *Reader) replayPositions(ctx context.Context, session string, after posi
 	var found []position
 	err := r.query(ctx, `SELECT toUnixTimestamp64Milli(max(ts)) AS at, event_id FROM replay
 		WHERE project = @project AND session_id = @session AND ts >= `+ms("after_ts")+`
-		GROUP BY event_id HAVING (at, event_id) > (toInt64(@after_ts), @after_id)`+
-		fmt.Sprintf(` ORDER BY at, event_id LIMIT %d`, limit),
+		GROUP BY event_id HAVING `+afterPosition+
+		fmt.Sprintf(` ORDER BY `+inOrder+` LIMIT %d`, limit),
 		[]any{named("session", session), named("after_ts", after.TS), named("after_id", after.ID)},
 		func(row driver.Rows) error {
 			var p position
