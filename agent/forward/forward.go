@@ -20,6 +20,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
 	"github.com/gosight/gosight/proto/wire"
@@ -144,9 +145,10 @@ func (f *Forwarder) read(ctx, sending context.Context, chunks chan<- queue.Chunk
 func (f *Forwarder) forward(ctx context.Context, chunk queue.Chunk) {
 	f.m.inFlight.Inc()
 	defer f.m.inFlight.Dec()
-	err := f.deliver(ctx, chunk.Values)
+	err := errors.Join(failpoint.Hit("forward/send"), f.deliver(ctx, chunk.Values), failpoint.Hit("forward/sent"))
 	if err == nil {
 		if err = f.queue.Done(chunk); err == nil {
+			_ = failpoint.Hit("forward/done")
 			return
 		}
 	} else {

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/wire"
 )
@@ -209,6 +210,9 @@ func (g *grpcIngestor) SendEvents(stream gosight.Ingestor_SendEventsServer) erro
 	if err := <-received; err != nil {
 		g.pipeline.metrics.refused("stream_broken")
 		return err
+	}
+	if err := failpoint.Hit("ingest/ack"); err != nil {
+		return g.statusError(err)
 	}
 	return stream.SendAndClose(total)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/gosight/gosight/agent/enrich"
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/agent/redact"
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -310,6 +311,9 @@ func (t *ticket) wait(ctx context.Context) (*gosight.Status, error) {
 	}
 	if refused != nil && t.status.Accepted == 0 {
 		return nil, refused
+	}
+	if err := failpoint.Hit("ingest/ack"); err != nil {
+		return nil, err
 	}
 	return t.status, nil
 }

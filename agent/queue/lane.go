@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -199,6 +200,11 @@ func (l *lane) commit(groups []*pending) error {
 		bytes += group.bytes
 		values += len(group.values)
 	}
+	// What it would be like to acknowledge before the fsync: ops/chaos must notice.
+	early := failpoint.On("queue/ack-early")
+	if early {
+		tell(groups, nil)
+	}
 	err := l.write(groups, began)
 	l.mu.Lock()
 	l.pendingBytes -= bytes
@@ -212,11 +218,19 @@ func (l *lane) commit(groups []*pending) error {
 		l.m.values.Add(float64(values))
 		signal(l.queue.readable)
 	}
-	for _, group := range groups {
-		group.finish(err)
+	if !early {
+		_ = failpoint.Hit("queue/ack")
+		tell(groups, err)
 	}
 	l.queue.refreshFree(began)
 	return err
+}
+
+// tell gives the outcome to all who wait for these groups.
+func tell(groups []*pending, err error) {
+	for _, group := range groups {
+		group.finish(err)
+	}
 }
 
 // write makes groups durable. commitMu is held.

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
 
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -66,7 +67,8 @@ func open(cfg Config, reg prometheus.Registerer, log *slog.Logger, adjust func(*
 	q := &Queue{
 		cfg: cfg, log: log, m: newMetrics(reg),
 		readable: make(chan struct{}, 1), closing: make(chan struct{}),
-		openFile: os.OpenFile, freeSpace: freeSpace, fail: func(string) error { return nil },
+		openFile: os.OpenFile, freeSpace: freeSpace,
+		fail: func(point string) error { return failpoint.Hit("queue/" + point) },
 	}
 	adjust(q)
 	if err := q.takeDir(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -177,7 +178,13 @@ func (c *Consumer) handle(ctx context.Context, at *positions, records []*kgo.Rec
 	defer cancel()
 	defer context.AfterFunc(stopping, func() { time.AfterFunc(stopGrace, cancel) })()
 
+	if err := failpoint.Hit("bus/handle"); err != nil {
+		return err
+	}
 	poison, err := c.handler.Handle(ctx, at.mark(records))
+	if err == nil {
+		err = failpoint.Hit("bus/commit")
+	}
 	if err != nil {
 		return fmt.Errorf("handle %d records: %w", len(records), err)
 	}
@@ -194,7 +201,10 @@ func (c *Consumer) handle(ctx context.Context, at *positions, records []*kgo.Rec
 			"partition", p.Record.Partition, "offset", p.Record.Offset)
 	}
 	at.advance(records)
-	return at.commit(ctx)
+	if err := at.commit(ctx); err != nil {
+		return err
+	}
+	return failpoint.Hit("bus/committed")
 }
 
 // gather polls until there is a batch's worth of records or lingering is over. It returns none after a linger in

@@ -12,6 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/wire"
 )
@@ -114,7 +115,7 @@ func (s relay) Forward(ctx context.Context, req *connect.Request[gosight.Forward
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProduceTimeout)
 	defer cancel()
 	began := time.Now()
-	dead, err := s.producer.Produce(ctx, records)
+	dead, err := s.produce(ctx, records)
 	if err != nil {
 		s.m.refused("produce")
 		s.log.Warn("receive: produce", "agent", req.Msg.AgentId, "batches", len(records), "error", err)
@@ -127,6 +128,14 @@ func (s relay) Forward(ctx context.Context, req *connect.Request[gosight.Forward
 	return connect.NewResponse(&gosight.ForwardResponse{
 		Batches: uint32(len(records)), DeadLettered: uint32(dead), Draining: draining,
 	}), nil
+}
+
+func (s relay) produce(ctx context.Context, records []Record) (deadLettered int, err error) {
+	if err := failpoint.Hit("receive/produce"); err != nil {
+		return 0, err
+	}
+	deadLettered, err = s.producer.Produce(ctx, records)
+	return deadLettered, errors.Join(err, failpoint.Hit("receive/answer"))
 }
 
 func (s relay) decode(frame []byte) ([]Record, error) {
