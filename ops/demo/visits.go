@@ -84,7 +84,7 @@ func (v Visit) At(now time.Time, shopURL string) ([]*gosight.EventBatch, error) 
 		}
 	}
 	shift := now.Add(-time.Duration(v.MinutesAgo)*time.Minute).UnixMilli() - last
-	session := "demo-" + rand.Text()[:16]
+	session := strings.ToLower(rand.Text()[:24])
 	shifted := make([]*gosight.EventBatch, len(v.Batches))
 	for i, recorded := range v.Batches {
 		batch := proto.Clone(recorded).(*gosight.EventBatch)
