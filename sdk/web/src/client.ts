@@ -121,7 +121,7 @@ class Recording implements Page {
   #batches: Batches;
   #delivery: Delivery;
   #lastUrl = ["", ""];
-  #environment: { language: string; sdk: string } & Metadata;
+  #environment: { language: string; consent: string; sdk: string } & Metadata;
   #told = "";
 
   constructor(
@@ -212,8 +212,8 @@ class Recording implements Page {
   #header(session: Session) {
     const dropped = this.#dropped;
     // The rest is said once a page and visit: most batches are small, and would be half metadata.
-    const { language, sdk } = this.#environment;
-    const environment = this.#told === session.id ? { language, sdk } : this.#environment;
+    const { language, consent, sdk } = this.#environment;
+    const environment = this.#told === session.id ? { language, consent, sdk } : this.#environment;
     this.#told = session.id;
     this.#dropped = 0;
     return {

@@ -2,6 +2,7 @@
 
 /** Changes closer together than this are one. */
 const BURST_MS = 200;
+const LONGEST_BURST_MS = 1_000;
 /** A region that changed once by itself is remembered this long, … */
 const ONCE_MS = 60_000;
 /** … and one with a rhythm until it has missed its beat, but at least this long. */
@@ -9,6 +10,8 @@ const RESTLESS_MS = 3_000;
 
 interface Trace {
   bursts: number;
+  /** When the latest burst began. */
+  since: number;
   first: number;
   last: number;
 }
@@ -23,10 +26,14 @@ export class Regions {
     const trace = signs.get(sign);
     if (!trace) {
       // A list whose rows all differ would fill the memory; its first rows tell enough.
-      if (signs.size < 32) signs.set(sign, { bursts: 1, first: now, last: now });
+      if (signs.size < 32) signs.set(sign, { bursts: 1, since: now, first: now, last: now });
       return;
     }
-    if (now - trace.last > BURST_MS) trace.bursts++;
+    // What never pauses, such as a canvas that is drawn all the time, has bursts as long as this.
+    if (now - trace.last > BURST_MS || now - trace.since > LONGEST_BURST_MS) {
+      trace.bursts++;
+      trace.since = now;
+    }
     trace.last = now;
   }
 

@@ -65,6 +65,11 @@ describe("regions", () => {
     expect(regions.rhythm(somewhere, "@class", 31_000)).toBe(0);
     expect(regions.rhythm({}, "#", 31_000)).toBe(0);
   });
+  test("that never pause are as restless as those that do", () => {
+    const regions = new Regions();
+    for (let at = 0; at <= 2_500; at += 50) regions.note(somewhere, "draw", at);
+    expect(regions.rhythm(somewhere, "draw", 2_600)).toBe(3);
+  });
   test("that were busy while the page was built are at rest soon after", () => {
     const regions = new Regions();
     for (const at of [100, 400, 900]) regions.note(somewhere, "+li.row", at);
