@@ -150,7 +150,7 @@ func TestHTTPInterface(t *testing.T) {
 // A result larger than its query may hold as a whole flows through.
 func TestLargeResultStreams(t *testing.T) {
 	base := enginetest.TestClickHouse(t)
-	response, err := http.Post(base+"/?max_memory_usage=40000000", "",
+	response, err := http.Post(base+"/?max_memory_usage=40000000&max_block_size=2000", "",
 		strings.NewReader("SELECT number, repeat('x', 1000) FROM numbers(120000)"))
 	if err != nil {
 		t.Fatal(err)
