@@ -58,6 +58,11 @@ func (r *Result) runs(b *strings.Builder) {
 	}
 	table(b, head, rows)
 
+	for _, run := range r.Runs {
+		for _, message := range slices.Sorted(maps.Keys(run.Errors)) {
+			fmt.Fprintf(b, "- %s: %d times: %s\n", run.Label, run.Errors[message], message)
+		}
+	}
 	rows = nil
 	for _, run := range r.Runs {
 		for _, role := range slices.Sorted(maps.Keys(run.Processes)) {

@@ -1,9 +1,12 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -32,7 +35,11 @@ func (r *Result) plot() string {
 	case len(r.Runs) == 1:
 		return draw(r.Scenario, "seconds", overTime(r.Runs[0]))
 	}
-	return draw(r.Scenario, "offered events/s", overRate(r.Runs))
+	x, xTitle := func(run Run) float64 { return run.Offered }, "offered events/s"
+	if r.Runs[0].Clients > 0 {
+		x, xTitle = func(run Run) float64 { return float64(run.Clients) }, "connections"
+	}
+	return draw(r.Scenario, xTitle, overRuns(r.Runs, x))
 }
 
 func overTime(run Run) []panel {
@@ -48,16 +55,19 @@ func overTime(run Run) []panel {
 
 var palette = []string{"#2b6cb0", "#c53030", "#2f855a", "#b7791f", "#6b46c1", "#4a5568", "#d53f8c"}
 
-func overRate(runs []Run) []panel {
+func overRuns(runs []Run, at func(Run) float64) []panel {
+	runs = slices.Clone(runs)
+	slices.SortStableFunc(runs, func(a, b Run) int { return cmp.Compare(at(a), at(b)) })
 	acked, p50, p99 := line{name: "acked/s", colour: palette[0]}, line{name: "p50", colour: palette[2]}, line{name: "p99", colour: palette[1]}
 	cpu := map[string]*line{}
 	var order []*line
 	for _, run := range runs {
-		x := run.Offered
+		x := at(run)
 		acked.points = append(acked.points, [2]float64{x, run.Achieved})
 		p50.points = append(p50.points, [2]float64{x, run.Ack.P50})
 		p99.points = append(p99.points, [2]float64{x, run.Ack.P99})
-		for role, p := range run.Processes {
+		for _, role := range slices.Sorted(maps.Keys(run.Processes)) {
+			p := run.Processes[role]
 			if cpu[role] == nil {
 				cpu[role] = &line{name: role, colour: palette[len(order)%len(palette)]}
 				order = append(order, cpu[role])
@@ -89,16 +99,30 @@ func draw(title, xTitle string, panels []panel) string {
 }
 
 func (p panel) draw(b *strings.Builder, y0 float64, xTitle string) {
-	var maxX, maxY float64
+	minX, maxX, maxY := math.Inf(1), 0.0, 0.0
+	var xs []float64
 	for _, l := range p.lines {
 		for _, point := range l.points {
-			maxX, maxY = math.Max(maxX, point[0]), math.Max(maxY, point[1])
+			minX, maxX, maxY = math.Min(minX, point[0]), math.Max(maxX, point[0]), math.Max(maxY, point[1])
+			xs = append(xs, point[0])
 		}
 	}
-	stepX, stepY := niceStep(maxX), niceStep(maxY)
-	maxX, maxY = math.Max(maxX, stepX), stepY*math.Ceil(math.Max(maxY, stepY)/stepY)
+	stepY := niceStep(maxY)
+	maxY = stepY * math.Ceil(math.Max(maxY, stepY)/stepY)
+	// Where x spans orders of magnitude, it is drawn by them.
+	scale := func(v float64) float64 { return v / math.Max(maxX, 1) }
+	if minX > 0 && maxX/minX >= 50 {
+		scale = func(v float64) float64 { return math.Log(v/minX) / math.Log(maxX/minX) }
+		slices.Sort(xs)
+		xs = slices.Compact(xs)
+	} else {
+		xs = nil
+		for v, step := 0.0, niceStep(maxX); v <= maxX*1.0001; v += step {
+			xs = append(xs, v)
+		}
+	}
 	const h, w = panelHeight - 30, width - left - right
-	x := func(v float64) float64 { return left + v/maxX*w }
+	x := func(v float64) float64 { return left + scale(v)*w }
 	y := func(v float64) float64 { return y0 + h - v/maxY*h }
 
 	fmt.Fprintf(b, `<text x="%d" y="%.0f" fill="#4a5568">%s</text>`+"\n", left, y0-6, html.EscapeString(p.title))
@@ -106,7 +130,7 @@ func (p panel) draw(b *strings.Builder, y0 float64, xTitle string) {
 		fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%.1f" y2="%[3].1f" stroke="#e2e8f0"/><text x="%d" y="%.1f" text-anchor="end" fill="#718096">%s</text>`+"\n",
 			left, width-right, y(v), left-6, y(v)+4, short(v))
 	}
-	for v := 0.0; v <= maxX*1.0001; v += stepX {
+	for _, v := range xs {
 		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="#718096">%s</text>`+"\n", x(v), y0+h+16, short(v))
 	}
 	fmt.Fprintf(b, `<text x="%d" y="%.1f" fill="#718096">%s</text>`+"\n", width-right+8, y0+h+16, html.EscapeString(xTitle))

@@ -46,6 +46,8 @@ type Run struct {
 	Label   string  `json:"label"`
 	Shape   string  `json:"shape"`
 	Offered float64 `json:"offered_per_s"`
+	// Clients are the connections of the Go SDK, where a scenario varies them.
+	Clients int `json:"clients,omitempty"`
 	// Achieved is acked events over the time from the first due to the last acked.
 	Achieved float64 `json:"acked_per_s"`
 	Seconds  float64 `json:"seconds"`

@@ -118,6 +118,7 @@ func (b *Bench) fanIn(ctx context.Context, s *Scenario, r *report.Result) error 
 		if err != nil {
 			return err
 		}
+		run.Clients = clients
 		keep(r, run)
 	}
 	return nil

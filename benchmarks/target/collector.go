@@ -44,6 +44,9 @@ func StartCollector(ctx context.Context, bin, configDir, dir string) (c *Collect
 	}
 	err = c.start(ctx, "kafka", ports[4], "gosight", "engine", "kafka", "--path", filepath.Join(dir, "kafka"), "--listen", ports[4])
 	if err == nil {
+		err = c.makeTopics(ctx, ports[4])
+	}
+	if err == nil {
 		err = c.start(ctx, aggregatorRole, ports[1], program, "--config", filepath.Join(configDir, "gateway.yaml"))
 	}
 	if err == nil {
@@ -53,6 +56,20 @@ func StartCollector(ctx context.Context, bin, configDir, dir string) (c *Collect
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// makeTopics lets an aggregator of ours make the topic otlp.events, with the settings that ours has: the embedded
+// broker makes none by itself, and the collector neither.
+func (c *Collector) makeTopics(ctx context.Context, kafka string) error {
+	ports, err := freePorts(2)
+	if err != nil {
+		return err
+	}
+	const role = "topics"
+	return errors.Join(c.start(ctx, role, "http://"+ports[1]+"/readyz", "gosight-aggregator", "--roles", "receive",
+		"--relay-addr", ports[0], "--admin-addr", ports[1], "--data-dir", filepath.Join(c.dir, role),
+		"--receive-allow-anonymous-loopback", "--kafka-brokers", kafka, "--kafka-topic-prefix", "otlp", "--kafka-partitions", "4"),
+		c.stop(role, (*Process).Stop))
 }
 
 // Delivered is how many log records Kafka has acknowledged to the gateway since it was started.
