@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync"
 
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
@@ -18,8 +19,6 @@ type Reference struct {
 	perBatch    int
 	made        uint64
 	rng         *rand.Rand
-	payloads    []string
-	metadata    []map[string]string
 	batch       *gosight.EventBatch
 	events      []gosight.Event
 }
@@ -30,13 +29,10 @@ const pause = 200 // ms
 // NewReference makes batches of perBatch events. run starts every session id, so that a run's rows can be told from
 // all others; worker tells apart what runs beside.
 func NewReference(run string, worker, perBatch int) *Reference {
-	rng := rand.New(rand.NewPCG(uint64(worker), 1))
-	r := &Reference{run: run, worker: strconv.Itoa(worker), perBatch: perBatch, rng: rng, events: make([]gosight.Event, perBatch)}
-	for range 512 {
-		r.payloads = append(r.payloads, referencePayload(rng))
-	}
-	for range 64 {
-		r.metadata = append(r.metadata, referenceMetadata(rng))
+	r := &Reference{
+		run: run, worker: strconv.Itoa(worker), perBatch: perBatch, events: make([]gosight.Event, perBatch),
+		made: uint64(worker) * 7919, // so that workers do not send the same payloads at the same time
+		rng:  rand.New(rand.NewPCG(uint64(worker), 1)),
 	}
 	r.batch = &gosight.EventBatch{Events: make([]*gosight.Event, perBatch)}
 	for i := range r.events {
@@ -48,16 +44,32 @@ func NewReference(run string, worker, perBatch int) *Reference {
 // Next returns the next batch, which is valid until Next is called again: a session of its own, whose last event
 // happens at `at`, Unix milliseconds.
 func (r *Reference) Next(at int64) *gosight.EventBatch {
-	r.batch.SessionId, r.batch.UserId, r.batch.Metadata = sessionID(r.run, r.rng), uuid(r.rng), pick(r.rng, r.metadata)
+	r.batch.SessionId, r.batch.UserId, r.batch.Metadata = sessionID(r.run, r.rng), uuid(r.rng), pick(r.rng, references().metadata)
+	payloads := references().payloads
 	for i := range r.events {
 		r.made++
 		ev := &r.events[i]
 		ev.EventType, ev.Timestamp = "click", at-int64(r.perBatch-1-i)*pause
 		ev.EventId = r.worker + "-" + strconv.FormatUint(r.made, 36)
-		ev.Payload = r.payloads[r.made%uint64(len(r.payloads))]
+		ev.Payload = payloads[r.made%uint64(len(payloads))]
 	}
 	return r.batch
 }
+
+// references are what all workers pick from: making payloads as they go would be most of the generator's work.
+var references = sync.OnceValue(func() (made struct {
+	payloads []string
+	metadata []map[string]string
+}) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	for range 8192 {
+		made.payloads = append(made.payloads, referencePayload(rng))
+	}
+	for range 1024 {
+		made.metadata = append(made.metadata, referenceMetadata(rng))
+	}
+	return made
+})
 
 // Published returns the i-th reference event as a client of the published contract sends it: everything with it.
 func Published(rng *rand.Rand, i int) *gosight.Event {
