@@ -43,7 +43,8 @@ func main() {
 	flag.StringVar(&o.data, "data", "", "folder for the systems' data; by default a temporary one")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and heap profiles of agent and aggregator")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: benchmarks [flags] all|table|SCENARIO...\nscenarios: %s\n", strings.Join(scenario.Names(scenarios), ", "))
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: benchmarks [flags] all|table|SCENARIO...\nscenarios: %s\n",
+			strings.Join(scenario.Names(scenarios), ", "))
 		flag.PrintDefaults()
 	}
 	flag.Parse()

@@ -39,7 +39,10 @@ func (r *Result) Markdown(name string, pictured bool) string {
 
 func (r *Result) runs(b *strings.Builder) {
 	b.WriteString("Latency is measured from the moment at which a batch was due. Lag is from a probe's send until a query finds it.\n\n")
-	head := []string{"run", "offered/s", "acked/s", "acked", "counted", "ack p50 ms", "p99", "p99.9", "max", "lag p50 ms", "lag p99", "drain s", "SDK B/event", "relay B/event"}
+	head := []string{
+		"run", "offered/s", "acked/s", "acked", "counted", "ack p50 ms", "p99", "p99.9", "max", "lag p50 ms", "lag p99", "drain s",
+		"SDK B/event", "relay B/event",
+	}
 	var rows [][]string
 	for _, run := range r.Runs {
 		lag50, lag99 := "–", "–"
@@ -51,8 +54,10 @@ func (r *Result) runs(b *strings.Builder) {
 			relay = fmt.Sprintf("%.1f", run.RelayBytes)
 		}
 		rows = append(rows, []string{
-			run.Label, thousands(run.Offered), thousands(run.Achieved), thousands(float64(run.Acked)), thousands(float64(run.Counted)),
-			fmt.Sprintf("%.2f", run.Ack.P50), fmt.Sprintf("%.2f", run.Ack.P99), fmt.Sprintf("%.2f", run.Ack.P999), fmt.Sprintf("%.1f", run.Ack.Max),
+			run.Label, thousands(run.Offered), thousands(run.Achieved),
+			thousands(float64(run.Acked)), thousands(float64(run.Counted)),
+			fmt.Sprintf("%.2f", run.Ack.P50), fmt.Sprintf("%.2f", run.Ack.P99), fmt.Sprintf("%.2f", run.Ack.P999),
+			fmt.Sprintf("%.1f", run.Ack.Max),
 			lag50, lag99, fmt.Sprintf("%.1f", run.Drain), fmt.Sprintf("%.1f", run.SDKBytes), relay,
 		})
 	}
@@ -72,8 +77,12 @@ func (r *Result) runs(b *strings.Builder) {
 		}
 	}
 	if len(rows) > 0 {
-		b.WriteString("CPU and memory of each process, from /proc. What is not private are pages of files, such as the maps of the queue, which the kernel takes back at need.\n\n")
-		table(b, []string{"run", "process", "CPU s", "CPU s per million events", "peak RSS MB", "of it private", "private growth MB/min"}, rows)
+		b.WriteString("CPU and memory of each process, from /proc. What is not private are pages of files, such as the maps of " +
+			"the queue, which the kernel takes back at need.\n\n")
+		head := []string{
+			"run", "process", "CPU s", "CPU s per million events", "peak RSS MB", "of it private", "private growth MB/min",
+		}
+		table(b, head, rows)
 	}
 }
 

@@ -54,7 +54,9 @@ type clients struct {
 
 func (b *Bench) connect(m spec) (*clients, error) {
 	c := &clients{}
-	c.browsers = &load.Browser{URL: target.HTTPURL(b.System.AgentHTTP), Key: b.System.ProjectKey, Compress: m.Compress, Client: c.wire.HTTPClient(m.Workers)}
+	c.browsers = &load.Browser{
+		URL: target.HTTPURL(b.System.AgentHTTP), Key: b.System.ProjectKey, Compress: m.Compress, Client: c.wire.HTTPClient(m.Workers),
+	}
 	for range m.clients {
 		cfg := gosight.Default()
 		cfg.Addr, cfg.Key, cfg.Compress, cfg.Log = "passthrough:///"+b.System.AgentGRPC, b.System.ProjectKey, m.Compress, b.Log
@@ -205,7 +207,8 @@ func (b *Bench) measure(ctx context.Context, m spec) (report.Run, error) {
 }
 
 func fill(run *report.Run, progress *load.Progress) {
-	run.Acked, run.Rejected, run.Unknown, run.Unsent = progress.Acked(), progress.Rejected(), progress.Unknown(), progress.Unsent()
+	run.Acked, run.Rejected = progress.Acked(), progress.Rejected()
+	run.Unknown, run.Unsent = progress.Unknown(), progress.Unsent()
 	run.Achieved = float64(run.Acked) / run.Seconds
 	at := func(quantile float64) float64 { return report.Milliseconds(progress.Latency(quantile)) }
 	run.Ack = report.Quantiles{P50: at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999), Max: at(1)}
@@ -232,7 +235,8 @@ func (b *Bench) compare(ctx context.Context, m spec, id string, run *report.Run,
 		}
 	}
 	if run.Counted < run.Acked || run.Counted > run.Acked+run.Unknown {
-		run.Failures = append(run.Failures, fmt.Sprintf("%d acked (and %d unknown), but ClickHouse counts %d", run.Acked, run.Unknown, run.Counted))
+		run.Failures = append(run.Failures,
+			fmt.Sprintf("%d acked (and %d unknown), but ClickHouse counts %d", run.Acked, run.Unknown, run.Counted))
 	}
 	if run.Rejected > 0 {
 		run.Failures = append(run.Failures, fmt.Sprintf("%d events were rejected", run.Rejected))

@@ -21,8 +21,8 @@ func (b *Bench) queries(ctx context.Context, s *Scenario, r *report.Result) erro
 	now := time.Now().UnixMilli()
 	day := url.Values{"from": {strconv.FormatInt(now-86_400_000, 10)}, "to": {strconv.FormatInt(now, 10)}}
 	hourly := url.Values{"from": day["from"], "to": day["to"], "bucket_ms": {"3600000"}}
-	session, err := b.System.Query(ctx, fmt.Sprintf(
-		"SELECT session_id FROM gosight.events WHERE project = '%s' GROUP BY session_id ORDER BY count() DESC LIMIT 1 FORMAT TabSeparated", b.System.Project))
+	session, err := b.System.Query(ctx, fmt.Sprintf("SELECT session_id FROM gosight.events WHERE project = '%s' "+
+		"GROUP BY session_id ORDER BY count() DESC LIMIT 1 FORMAT TabSeparated", b.System.Project))
 	if err != nil {
 		return err
 	}

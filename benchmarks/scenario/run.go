@@ -32,7 +32,9 @@ func perSecond(rate float64) string { return count(int64(rate)) + "/s" }
 
 func (b *Bench) rates(ctx context.Context, s *Scenario, r *report.Result) error {
 	for _, rate := range s.Rates {
-		run, err := b.measure(ctx, spec{Scenario: s, label: s.Name + " " + perSecond(rate), rate: rate, clients: s.Connections, probes: !s.KafkaOnly})
+		run, err := b.measure(ctx, spec{
+			Scenario: s, label: s.Name + " " + perSecond(rate), rate: rate, clients: s.Connections, probes: !s.KafkaOnly,
+		})
 		if err != nil {
 			return err
 		}
@@ -114,7 +116,8 @@ func (b *Bench) fanIn(ctx context.Context, s *Scenario, r *report.Result) error 
 	for _, clients := range s.Clients {
 		wide := *s
 		wide.Workers = max(s.Workers, clients)
-		run, err := b.measure(ctx, spec{Scenario: &wide, label: fmt.Sprintf("%d connections", clients), rate: s.Rates[0], clients: clients})
+		label := fmt.Sprintf("%d connections", clients)
+		run, err := b.measure(ctx, spec{Scenario: &wide, label: label, rate: s.Rates[0], clients: clients})
 		if err != nil {
 			return err
 		}

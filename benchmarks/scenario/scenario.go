@@ -76,7 +76,9 @@ func parse(name string, text []byte, short bool) (*Scenario, error) {
 	file := struct {
 		Scenario `yaml:",inline"`
 		Short    yaml.Node `yaml:"short"`
-	}{Scenario: Scenario{Name: name, Shape: "up", Traffic: "visits", Visitors: 500, Batch: 40, Workers: 64, Connections: 4, Factor: 1.5}}
+	}{Scenario: Scenario{
+		Name: name, Shape: "up", Traffic: "visits", Visitors: 500, Batch: 40, Workers: 64, Connections: 4, Factor: 1.5,
+	}}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil {

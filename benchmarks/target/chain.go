@@ -36,7 +36,9 @@ func Chain(ctx context.Context, bin, dir string, process bool) (s *System, err e
 	if err != nil {
 		return nil, err
 	}
-	s = &System{Project: "default", Shape: "chain", dir: dir, parts: make(map[string]*Process), chain: &chain{bin: bin, roles: "receive"}}
+	s = &System{
+		Project: "default", Shape: "chain", dir: dir, parts: make(map[string]*Process), chain: &chain{bin: bin, roles: "receive"},
+	}
 	if process {
 		s.chain.roles = "receive,process,api"
 	}

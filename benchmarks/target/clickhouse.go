@@ -42,8 +42,8 @@ func (s *System) Count(ctx context.Context, run string) (int64, error) {
 }
 
 func (s *System) count(ctx context.Context, run, final string) (int64, error) {
-	text, err := s.Query(ctx, fmt.Sprintf("SELECT count() FROM gosight.events %s WHERE project = '%s' AND startsWith(session_id, '%s') FORMAT TabSeparated",
-		final, s.Project, run))
+	text, err := s.Query(ctx, fmt.Sprintf("SELECT count() FROM gosight.events %s "+
+		"WHERE project = '%s' AND startsWith(session_id, '%s') FORMAT TabSeparated", final, s.Project, run))
 	if err != nil {
 		return 0, err
 	}
@@ -84,7 +84,8 @@ func (s *System) Await(ctx context.Context, run string, want int64, patience tim
 
 // Visible returns which of the ids of a session a query finds.
 func (s *System) Visible(ctx context.Context, session string, ids []string) ([]string, error) {
-	text, err := s.Query(ctx, fmt.Sprintf("SELECT event_id FROM gosight.events WHERE project = '%s' AND session_id = '%s' AND event_id IN ('%s') FORMAT TabSeparated",
+	text, err := s.Query(ctx, fmt.Sprintf("SELECT event_id FROM gosight.events "+
+		"WHERE project = '%s' AND session_id = '%s' AND event_id IN ('%s') FORMAT TabSeparated",
 		s.Project, session, strings.Join(ids, "','")))
 	if err != nil || text == "" {
 		return nil, err

@@ -27,7 +27,8 @@ func (s *System) Profile(ctx context.Context, dir, label string, over time.Durat
 	for part, admin := range map[string]string{agentRole: s.AgentAdmin, aggregatorRole: s.AggregatorAdmin} {
 		go func() {
 			name := filepath.Join(dir, label+"-"+part)
-			err := fetch(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", HTTPURL(admin), max(1, int(over.Seconds()))), name+"-cpu.pprof")
+			seconds := max(1, int(over.Seconds()))
+			err := fetch(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", HTTPURL(admin), seconds), name+"-cpu.pprof")
 			if err == nil {
 				err = fetch(ctx, HTTPURL(admin)+"/debug/pprof/heap", name+"-heap.pprof")
 			}
