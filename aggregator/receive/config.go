@@ -15,7 +15,8 @@ import (
 
 // Config is what can be set about a Server. Each limit says what it protects.
 type Config struct {
-	Addr     string `help:"Where agents relay to, TCP and UDP." default:"127.0.0.1:7720"`
+	// Where agents relay to, TCP and UDP: host:port. Set by what composes it (--relay-addr).
+	Addr     string `kong:"-"`
 	CertFile string `help:"TLS certificate (PEM); replaced files are picked up." type:"path"`
 	KeyFile  string `help:"Key of the certificate (PEM)." type:"path"`
 
