@@ -18,7 +18,7 @@ SDK := sdk/web/dist/gosight.js
 UI := aggregator/ui/dist/index.html
 BINARIES := bin/gosight bin/gosight-agent bin/gosight-aggregator
 
-.PHONY: help run test build lint generate bench chaos test-kafka e2e fuzz signals size clean tools
+.PHONY: help run test build lint generate bench bench-10k bench-sdk chaos e2e screenshots fuzz signals size clean tools
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -54,13 +54,14 @@ test: test-go test-ts e2e ## run every test that needs no outside service
 test-go: $(SDK) $(UI)
 	for module in $(GO_MODULES); do (cd $$module && go test -race -timeout 10m $$(go list ./... | grep -v /ops/e2e)); done
 
-test-ts: $(SDK) $(NPM)
+test-ts: $(SDK) $(UI)
 	. ops/e2e/browser.sh
-	for workspace in sdk/web aggregator/ui; do npm test --silent -w $$workspace; done
+	for workspace in sdk/web sdk/nestjs aggregator/ui; do npm test --silent -w $$workspace; done
+	npm run --silent size -w sdk/web
 
 e2e: $(BINARIES) ## end to end: real programs, a real browser, the real engines
 	. ops/e2e/browser.sh
-	go test -count=1 -timeout 20m -v ./ops/e2e/...
+	go test -count=1 -timeout 20m -v ./ops/e2e/
 	npm test --silent -w ops/e2e
 
 lint: $(NPM) tools $(SDK) $(UI) ## formatting, vet, staticcheck, buf, biome, types, generated code up to date
@@ -69,7 +70,7 @@ lint: $(NPM) tools $(SDK) $(UI) ## formatting, vet, staticcheck, buf, biome, typ
 	node_modules/.bin/buf lint
 	if git rev-parse -q --verify origin/main >/dev/null; then node_modules/.bin/buf breaking --against '.git#ref=origin/main'; fi
 	node_modules/.bin/biome check .
-	for workspace in sdk/web aggregator/ui ops/e2e ops/demo; do npm run --silent --if-present types -w $$workspace; done
+	for workspace in sdk/web sdk/nestjs aggregator/ui ops/e2e ops/demo; do npm run --silent --if-present types -w $$workspace; done
 
 tools:
 	@mkdir -p ops/tools/bin && cd ops/tools && go build -o bin/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto connectrpc.com/connect/cmd/protoc-gen-connect-go honnef.co/go/tools/cmd/staticcheck
@@ -77,6 +78,21 @@ tools:
 generate: $(NPM) tools ## make generated code anew from proto/ and the API
 	node_modules/.bin/buf generate
 	npm run --silent --if-present generate -w aggregator/ui
+
+screenshots: $(BINARIES) ## make the README's pictures anew, as a test sees them
+	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w ops/e2e -- visit.test.ts
+
+bench: $(BINARIES) ## the short form of every scenario, and one table
+	go run ./benchmarks --short all
+
+bench-10k: $(BINARIES) ## the proof: 10,000 events/s for 5 minutes, what was acked is counted
+	go run ./benchmarks 10k
+
+bench-sdk: $(SDK) ## what the web SDK uploads and costs the page on a scripted visit
+	. ops/e2e/browser.sh && npm run --silent bench -w sdk/web
+
+size: $(SDK) ## the web SDK's weight against its budget
+	npm run --silent size -w sdk/web
 
 fuzz: ## every fuzz target for 60 s (FUZZTIME=…)
 	for module in $(GO_MODULES); do (cd $$module && for package in $$(go list ./...); do \
