@@ -1,0 +1,477 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sys/unix"
+
+	"github.com/gosight/gosight/internal/devcert"
+	"github.com/gosight/gosight/internal/failpoint"
+	"github.com/gosight/gosight/ops/engines/chdb"
+)
+
+// How long anything may take that must happen: the machine may be very busy.
+const patience = 3 * time.Minute
+
+// build makes the programs, once for all tests, with failpoints in them.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "gosight-chaos-bin-")
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-tags", "failpoints", "-o", dir+"/", "../cmd/gosight",
+		"../../agent/cmd/gosight-agent", "../../aggregator/cmd/gosight-aggregator").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
+	}
+	// A link, so that an npm install meanwhile does not take the engine away.
+	library, err := chdb.FindLibrary("")
+	if err == nil {
+		err = os.Link(library, filepath.Join(dir, "libchdb.so"))
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the engine: %w", err)
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := build(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// house is all of GoSight as processes, with proxies on the ways between them.
+type house struct {
+	t   *testing.T
+	dir string
+	// small is where the agent keeps its data: a file system of its own where that is allowed, so that it can be
+	// filled. Else it is empty, and max-bytes is what is met.
+	small string
+
+	agent, kafka, clickhouse *process
+	aggregators              [2]*process
+
+	agentGRPC, agentHTTP, agentAdmin, api, kafkaAddr string
+	adminOf                                          map[*process]string
+	clickhouseURL                                    string
+	relays                                           [2]*proxy
+	front                                            []*proxy // between clients and the agent
+	engine                                           *proxy
+}
+
+type shape struct {
+	agentArgs      []string
+	aggregatorArgs []string
+	// prepare runs before the aggregators start.
+	prepare func(h *house)
+	// arm gives the failpoints of a program that is about to start; nil for none.
+	arm func(p *process) string
+}
+
+func newHouse(t *testing.T, s shape) *house {
+	t.Helper()
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, dir: t.TempDir(), adminOf: map[*process]string{}}
+	data := filepath.Join(h.dir, "agent")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", data, "tmpfs", 0, "size=192m"); err == nil {
+		h.small = data
+		t.Cleanup(func() { unix.Unmount(data, unix.MNT_DETACH) })
+	}
+	ports := freePorts(t, 11)
+	h.agentAdmin, h.api, h.kafkaAddr, h.clickhouseURL = ports[2], ports[5], ports[7], "http://"+ports[8]
+	cert, key, ca, err := devcert.Ensure(filepath.Join(h.dir, "tls"), "127.0.0.1", "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.front = []*proxy{newProxy(t, ports[0]), newProxy(t, ports[1])}
+	h.agentGRPC, h.agentHTTP = h.front[0].addr, h.front[1].addr
+	h.relays = [2]*proxy{newProxy(t, ports[3]), newProxy(t, ports[4])}
+	h.engine = newProxy(t, ports[8])
+
+	h.clickhouse = h.process("clickhouse", s.arm, url200(h.clickhouseURL+"/ping"), bin+"/gosight",
+		"engine", "clickhouse", "--library", bin+"/libchdb.so", "--path", filepath.Join(h.dir, "clickhouse"), "--listen", ports[8])
+	h.kafka = h.process("kafka", s.arm, connects(h.kafkaAddr), bin+"/gosight",
+		"engine", "kafka", "--path", filepath.Join(h.dir, "kafka"), "--listen", h.kafkaAddr)
+	h.clickhouse.start()
+	h.kafka.start()
+	h.clickhouse.await()
+	h.kafka.await()
+	if s.prepare != nil {
+		s.prepare(h)
+	}
+	for i, relay := range []string{ports[3], ports[4]} {
+		admin := []string{ports[6], ports[9]}[i]
+		args := append([]string{
+			"--relay-addr", relay, "--admin-addr", admin, "--data-dir", h.dir,
+			"--api-addr", []string{h.api, ports[10]}[i], "--api-allow-loopback",
+			"--receive-cert-file", cert, "--receive-key-file", key, "--receive-allow-anonymous-loopback",
+			"--kafka-brokers", h.kafkaAddr, "--kafka-partitions", "4", "--clickhouse-url", "http://" + h.engine.addr,
+			// Shorter than in production by as much as outages here are shorter.
+			"--kafka-session-timeout", "6s", "--kafka-rebalance-timeout", "15s", "--kafka-handle-timeout", "10s",
+			"--kafka-produce-timeout", "5s", "--clickhouse-insert-timeout", "5s",
+			"--log-format", "text", "--log-level", "info",
+		}, s.aggregatorArgs...)
+		h.aggregators[i] = h.process(fmt.Sprintf("aggregator%d", i), s.arm, url200("http://"+admin+"/readyz"),
+			append([]string{bin + "/gosight-aggregator"}, args...)...)
+		h.adminOf[h.aggregators[i]] = admin
+	}
+	h.agent = h.process("agent", s.arm, url200("http://"+h.agentAdmin+"/readyz"),
+		append([]string{
+			bin + "/gosight-agent",
+			"--id", "chaos", "--grpc-addr", ports[0], "--http-addr", ports[1], "--admin-addr", h.agentAdmin,
+			"--data-dir", data, "--allow-anonymous-loopback", "--queue-min-free-bytes", "0",
+			"--queue-segment-bytes", "4194304", "--queue-retry-after", "300ms",
+			"--forward-aggregators", h.relays[0].addr + "," + h.relays[1].addr, "--forward-ca-file", ca,
+			"--forward-timeout", "5s", "--forward-backoff-max", "1s", "--forward-quic-retry", "5s",
+			"--log-format", "text", "--log-level", "info",
+		}, s.agentArgs...)...)
+	h.adminOf[h.agent] = h.agentAdmin
+	for _, p := range h.all()[2:] {
+		p.start()
+	}
+	for _, p := range h.all()[2:] {
+		p.await()
+	}
+	return h
+}
+
+func (h *house) all() []*process {
+	return []*process{h.clickhouse, h.kafka, h.aggregators[0], h.aggregators[1], h.agent}
+}
+
+// process is a program that is kept running: however it ends, it is started again.
+type process struct {
+	t       *testing.T
+	name    string
+	command []string
+	log     *os.File
+	answers func() bool
+
+	mu       sync.Mutex
+	arm      func(p *process) string
+	armed    string
+	running  *exec.Cmd
+	ended    chan struct{} // of running
+	held     bool          // not to be started
+	excused  bool          // may refuse to start: its disk is full
+	stopping bool
+	starts   int
+	crashes  map[string]int // by failpoint
+}
+
+func (h *house) process(name string, arm func(*process) string, answers func() bool, command ...string) *process {
+	log, err := os.OpenFile(filepath.Join(h.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p := &process{t: h.t, name: name, command: command, log: log, answers: answers, arm: arm, crashes: map[string]int{}}
+	h.t.Cleanup(func() {
+		p.mu.Lock()
+		p.stopping = true
+		p.mu.Unlock()
+		p.kill()
+		if h.t.Failed() {
+			h.t.Logf("%s said:\n%s", name, tail(log.Name(), 3000))
+		}
+		log.Close()
+	})
+	return p
+}
+
+func (p *process) start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running != nil || p.stopping || p.held {
+		return
+	}
+	p.armed = ""
+	if p.arm != nil {
+		p.armed = p.arm(p)
+	}
+	p.starts++
+	cmd := exec.Command(p.command[0], p.command[1:]...)
+	cmd.Env = append(os.Environ(), failpoint.Variable+"="+p.armed, "GOMAXPROCS=2")
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	// What the tests leave behind ends with them.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		p.t.Errorf("start %s: %v", p.name, err)
+		return
+	}
+	p.running, p.ended = cmd, make(chan struct{})
+	go p.watch(cmd, stdin, p.ended)
+}
+
+// watch starts the program anew when it ends. Nothing but a kill may end it.
+func (p *process) watch(cmd *exec.Cmd, stdin io.Closer, ended chan struct{}) {
+	err := cmd.Wait()
+	stdin.Close()
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	p.mu.Lock()
+	if !status.Signaled() || status.Signal() != syscall.SIGKILL {
+		if p.excused {
+			p.crashes["does not start on a full disk"]++
+		} else if !p.stopping {
+			p.t.Errorf("%s ended by itself: %v\n%s", p.name, err, tail(p.log.Name(), 3000))
+			p.held = true
+		}
+	} else if strings.Contains(p.armed, "crash") {
+		p.crashes[p.armed]++
+	}
+	p.running = nil
+	close(ended)
+	p.mu.Unlock()
+	p.start()
+}
+
+// kill is kill -9, and returns when the process is gone.
+func (p *process) kill() {
+	p.mu.Lock()
+	cmd, ended := p.running, p.ended
+	if cmd != nil {
+		cmd.Process.Kill()
+	}
+	p.mu.Unlock()
+	if cmd != nil {
+		<-ended
+	}
+}
+
+// hold kills it and keeps it down until release.
+func (p *process) hold() {
+	p.mu.Lock()
+	p.held = true
+	p.mu.Unlock()
+	p.kill()
+}
+
+func (p *process) release() {
+	p.mu.Lock()
+	p.held = false
+	p.mu.Unlock()
+	p.start()
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running != nil {
+		p.running.Process.Signal(s)
+	}
+}
+
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil {
+		return 0
+	}
+	return p.running.Process.Pid
+}
+
+func (p *process) disarm() {
+	p.mu.Lock()
+	p.arm = nil
+	armed := p.armed != ""
+	p.mu.Unlock()
+	if armed {
+		p.kill()
+	}
+}
+
+func (p *process) await() { eventually(p.t, p.name+" answers", p.answers) }
+
+func url200(url string) func() bool {
+	client := &http.Client{Timeout: 3 * time.Second}
+	return func() bool {
+		response, err := client.Get(url)
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	}
+}
+
+func connects(addr string) func() bool {
+	return func() bool {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(25 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+	}
+}
+
+func freePorts(t *testing.T, n int) []string {
+	t.Helper()
+	var addrs []string
+	for len(addrs) < n {
+		// Below the range from which outgoing connections are numbered, or one may take it before its owner.
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		tcp, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		defer tcp.Close() // only when all are found, or one would be found twice
+		udp, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			continue
+		}
+		defer udp.Close()
+		addrs = append(addrs, addr)
+	}
+	return addrs
+}
+
+func tail(path string, n int) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-n):])
+}
+
+// metrics are all values that a part shows, those of one name and their labels added up.
+func metrics(admin string) (map[string]float64, error) {
+	client := http.Client{Timeout: 5 * time.Second}
+	response, err := client.Get("http://" + admin + "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]float64{}
+	for name, family := range families {
+		for _, m := range family.GetMetric() {
+			sums[name] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return sums, nil
+}
+
+// queryIn runs SQL on the engine itself, past the proxy.
+func (h *house) queryIn(database, sql string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	where := h.clickhouseURL + "/?" + url.Values{"database": {database}}.Encode()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, where, strings.NewReader(sql))
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %.500s", sql, body)
+	}
+	return strings.TrimSuffix(string(body), "\n"), err
+}
+
+func (h *house) mustQuery(sql string) string {
+	h.t.Helper()
+	return h.mustQueryIn("gosight", sql)
+}
+
+func (h *house) mustQueryIn(database, sql string) string {
+	h.t.Helper()
+	text, err := h.queryIn(database, sql)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return text
+}
+
+// queued is how many batches the agent has not delivered; -1 where it does not say.
+func (h *house) queued() float64 {
+	m, err := metrics(h.agentAdmin)
+	if err != nil {
+		return -1
+	}
+	return m["gosight_queue_depth_values"]
+}
+
+// lag is how many records lie in Kafka uncommitted: asked of Kafka itself, since members that died show nothing.
+func (h *house) lag() (int64, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(h.kafkaAddr))
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	groups, err := kadm.NewClient(client).Lag(ctx, "gosight.events", "gosight.replay")
+	if err != nil {
+		return 0, err
+	}
+	total := int64(0)
+	for _, group := range groups {
+		if err := group.Error(); err != nil {
+			return 0, err
+		}
+		total += group.Lag.Total()
+	}
+	if len(groups) != 2 {
+		return 0, errors.New("not both groups")
+	}
+	return total, nil
+}
+
+// quiet waits until nothing is under way any more.
+func (h *house) quiet() {
+	h.t.Helper()
+	eventually(h.t, "the agent's queue is empty", func() bool { return h.queued() == 0 })
+	eventually(h.t, "everything in Kafka is committed", func() bool {
+		lag, err := h.lag()
+		return err == nil && lag == 0
+	})
+}
