@@ -48,8 +48,8 @@ func New(cfg Config) *Engine {
 	return e
 }
 
-// SetConfig changes the rules from the next event on; sessions keep what they have seen. MaxSessions too takes
-// effect at once. Where cfg is not valid nothing changes.
+// SetConfig changes the rules from the next event on, and MaxSessions from the next session on; sessions keep
+// what they have seen. Where cfg is not valid nothing changes.
 func (e *Engine) SetConfig(cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -119,8 +119,9 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 }
 
 // Adopt tells the engine what another pass said of a session: the edge's signals of a batch, after the batch's
-// events were observed, or after a restart what the store holds. Where this engine has the signal's first event
-// and does not find the signal too, it takes it back.
+// events were observed, or after a restart what the store holds. Where this engine has seen the signal's first
+// event, or everything around it, and does not find the signal too within Config.AdoptMS, it takes it back. The
+// engine keeps sig.
 func (e *Engine) Adopt(project, sessionID string, sig *gosight.Signal, now int64) []Signal {
 	s, known := e.sessions[sessionKey{project, sessionID}]
 	var out []Signal

@@ -108,7 +108,10 @@ func (e *evidence) readOutcome(payload string) bool {
 // readPointer packs the points: for each the time since the last, and the way in x and y, as varints. Points
 // between which the cursor only went on in the same directions are left out: no detector misses them.
 func (e *evidence) readPointer(payload string, room []byte) []byte {
-	raw := gjson.Get(payload, "points").Raw
+	raw, sdk := strings.CutPrefix(payload, `{"points":`) // as the SDK writes it: no search
+	if !sdk {
+		raw = gjson.Get(payload, "points").Raw
+	}
 	if strings.Contains(payload, `"buttons"`) && gjson.Get(payload, "buttons").Num != 0 {
 		e.marks |= pressed
 	}

@@ -24,6 +24,7 @@ type session struct {
 	clockAt int64 // host time when that came
 	floor   int64 // event time before which evidence is too late
 	lastAt  int64 // host time of the last evidence
+	debt    int   // steps that replays took, less what each event may take
 	resting bool  // see rest
 	wake    int64 // host time for which it stands in the engine's queue
 	place   int   // there
@@ -60,6 +61,10 @@ const (
 	correctable = 5000
 	// settleMS is how much more than needed the window may hold, so that it is emptied in larger portions.
 	settleMS = 1000
+	// A session whose every event is late takes no more steps than these for an event in the long run: then its
+	// lateness is cut.
+	stepsPerEvent = 64
+	maxDebt       = 1 << 18
 )
 
 func newSession(project, id string, rules *Rules) *session {
@@ -93,10 +98,12 @@ func (s *session) observe(e *evidence, w *workspace, latenessMS, now int64) bool
 		t.seen = r.ts
 	}
 	s.floor = max(s.floor, s.clock-latenessMS)
-	if len(s.window.buf) > maxWindow || len(s.window.rich) > maxRich {
-		s.floor = max(s.floor, s.window.middle()+1)
+	s.debt = max(0, s.debt-stepsPerEvent)
+	crowded := len(s.window.buf) > maxWindow || len(s.window.rich) > maxRich || s.debt > maxDebt
+	if crowded {
+		s.floor, s.debt = max(s.floor, s.window.middle()+1), 0
 	}
-	if s.window.oldest() < s.floor-settleMS {
+	if crowded || s.window.oldest() < s.floor-settleMS {
 		s.settle(w)
 	}
 	for i, replay := range again {
@@ -181,6 +188,7 @@ func (s *session) replay(i int, now int64, w *workspace) {
 	s.window.each(detectors[i].wants, &w.room, func(e *evidence) {
 		step(s.rules, t.head, e, w.ahead(s, i))
 		t.seen = e.ts
+		s.debt++
 	})
 	s.tick(i, now, w)
 }

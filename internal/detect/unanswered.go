@@ -72,7 +72,7 @@ func (u *unanswered) ask(r *Rules, e *evidence, out findings) {
 			if len(q.again) < maxAgain {
 				q.again = append(q.again, e)
 			}
-			q.decide(r, out)
+			q.decide(r, e.ts, out)
 			return
 		}
 	}
@@ -100,7 +100,7 @@ func (u *unanswered) hear(r *Rules, e *evidence, out findings) {
 		case e.marks&answered == 0 || asked == q.first:
 			q.none = true
 		}
-		q.decide(r, out)
+		q.decide(r, e.ts, out)
 		return
 	}
 }
@@ -137,7 +137,8 @@ func (q *question) verdict() string {
 	return ""
 }
 
-func (q *question) decide(r *Rules, out findings) {
+func (q *question) decide(r *Rules, now int64, out findings) {
+	q.ended = q.last+r.Dead.RepeatMS < now
 	kind := q.verdict()
 	if q.said != "" && q.said != kind {
 		out.lost(q.said, q.first)
@@ -192,8 +193,8 @@ func (u *unanswered) tick(r *Rules, t int64, out findings) {
 		q := &u.asked[i]
 		late, ended := q.first.ts+r.Dead.DeadlineMS < t, q.last+r.Dead.RepeatMS < t
 		if late != q.late || ended != q.ended {
-			q.late, q.ended = late, ended
-			q.decide(r, out)
+			q.late = late
+			q.decide(r, t, out)
 		}
 	}
 	u.plan(r)

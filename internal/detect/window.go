@@ -22,8 +22,8 @@ type window struct {
 // A record of buf: timestamp, sum, length of the body, type, length of the id; then id and body.
 const (
 	recordHeader = 8 + 8 + 2 + 1 + 1
-	maxWindow    = 64 << 10 // of records; a session that sends more has a shorter lateness
-	maxRich      = 1024
+	maxWindow    = 16 << 10 // bytes of records; a session that sends more has a shorter lateness
+	maxRich      = 256
 	maxID        = 128
 	maxPoints    = 512
 	maxPages     = 32
@@ -74,7 +74,7 @@ func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 	var scratch [recordHeader + maxID + 64]byte
 	packed := w.pack(scratch[:0], e)
 	if len(w.buf)+len(packed) > cap(w.buf) { // by less than append would: there are many windows
-		w.buf = append(make([]byte, 0, (len(w.buf)+len(packed))*9/8+64), w.buf...)
+		w.buf = append(make([]byte, 0, (len(w.buf)+len(packed))*5/4+64), w.buf...)
 	}
 	w.buf = slices.Insert(w.buf, place, packed...)
 	r = w.record(place)
