@@ -1,10 +1,14 @@
 // Builds dist/: gosight.js with its chunks evidence.js, recorder.js and vitals.js for script tags,
 // index.mjs with the same chunks for bundlers, and types.
 import { execFileSync } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { build } from "esbuild";
 
 process.chdir(import.meta.dirname);
+
+// Names of chunks change with their content: what an earlier build left must not be packed.
+for (const file of readdirSync("dist")) if (file !== "README") rmSync(`dist/${file}`, { recursive: true });
 
 const shared = {
   bundle: true,

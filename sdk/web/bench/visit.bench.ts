@@ -112,6 +112,12 @@ async function visit(script: string, each5s?: (page: Page) => Promise<void>): Pr
       const name = foreign.has(id) && names.get(id);
       if (name) self.set(name, (self.get(name) ?? 0) + (profile.timeDeltas?.[i] ?? 0) / 1000);
     }
+    const files = new Map<string, number>();
+    for (const [name, ms] of self) {
+      const file = name.split(" ")[0] as string;
+      files.set(file, (files.get(file) ?? 0) + ms);
+    }
+    console.log([...files].map(([file, ms]) => `${ms.toFixed(1).padStart(7)} ms ${file}`).join("\n"));
     const most = [...self].sort((a, b) => b[1] - a[1]).slice(0, 40);
     console.log(most.map(([name, ms]) => `${ms.toFixed(1).padStart(7)} ms ${name}`).join("\n"));
   }

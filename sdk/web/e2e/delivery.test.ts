@@ -37,12 +37,15 @@ describe("delivery", { concurrent: true }, () => {
     await open(agent, page);
     await agent.until(() => agent.of("full_snapshot").length === 2, "snapshot");
     await page.evaluate(() => {
-      for (let i = 0; i < 9; i++) gosight.track(`big${i}`, { filler: "x".repeat(15_000) });
+      // Noise, so that compression cannot make it fit.
+      const noise = () =>
+        Array.from(crypto.getRandomValues(new Uint32Array(1_800)), (n) => n.toString(36)).join("");
+      for (let i = 0; i < 14; i++) gosight.track(`big${i}`, { filler: noise() });
       location.href = "/bare";
     });
     await page.waitForURL("**/bare");
     await page.goto(agent.url);
-    await agent.until(() => tracked(agent).length === 9, "nine events");
+    await agent.until(() => tracked(agent).length === 14, "fourteen events");
   });
 
   test("nothing is lost by reloads while no agent answers, and nothing comes under two ids", async ({

@@ -130,11 +130,13 @@ class Recording implements Page {
     features: Feature[],
     consent: string,
   ) {
-    this.masked = settings.maskAllText
-      ? "*"
-      : ["[data-gosight-mask]", "[contenteditable]:not([contenteditable=false])", settings.maskSelector]
-          .filter(Boolean)
-          .join();
+    // Where one may type anywhere, what was typed is text of the page.
+    const masked = [
+      "[data-gosight-mask]",
+      "[contenteditable]:not([contenteditable=false])",
+      settings.maskSelector,
+    ];
+    this.masked = settings.maskAllText ? "*" : masked.filter(Boolean).join();
     this.blocked = ["[data-gosight-block]", settings.blockSelector].filter(Boolean).join();
     this.#environment = {
       language: navigator.language,

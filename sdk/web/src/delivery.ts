@@ -2,12 +2,13 @@
 // that took a parcel and could not say so counts nothing twice.
 import { Backlog, stash, stashed, unstash } from "./backlog.ts";
 import type { Parcel } from "./batches.ts";
-import { quietly } from "./scope.ts";
 import { concat, decodeStatus, encodeSentAt } from "./wire.ts";
 
 const PATH = "/gosight.Ingestor/SendBatch";
 /** What browsers allow all keepalive requests of a page together, less some for headers. */
 const KEEPALIVE_BYTES = 60_000;
+/** Promises that compression may take, many more than it does. */
+const TURNS = 500;
 const TIMEOUT_MS = 30_000;
 const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
@@ -32,6 +33,22 @@ export const backoff = (failures: number, asked: number, random: number): number
     ? asked * (1 + random / 4)
     : RETRY_MS / 2 + random * Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** Math.min(failures, 10));
 
+/** Gives back small bytes, and all where the browser has no compression, as they are. */
+async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  if (bytes.length < SMALL_BYTES || typeof CompressionStream !== "function") return bytes;
+  const { readable, writable } = new CompressionStream("gzip");
+  const writer = writable.getWriter();
+  void writer.write(bytes);
+  void writer.close();
+  const reader = readable.getReader();
+  const parts: Uint8Array[] = [];
+  for (;;) {
+    const { value } = await reader.read();
+    if (!value) return concat(parts);
+    parts.push(value);
+  }
+}
+
 export interface DeliverySettings {
   key: string;
   endpoints: string[];
@@ -43,6 +60,7 @@ export class Delivery {
   #flying = new Set<string>();
   #hurried = new Set<string>();
   #hurrying = false;
+  #room = 0;
   #heldBytes = 0;
   #failures = 0;
   #notBefore = 0;
@@ -86,30 +104,38 @@ export class Delivery {
     this.#hurrying = true;
     last();
     this.#hurrying = false;
-    let room = KEEPALIVE_BYTES;
+    this.#room = KEEPALIVE_BYTES;
     for (const parcel of this.#held.values()) {
       stash(parcel);
       // Hidden comes before gone: what left then need not leave again.
-      if (this.#hurried.has(parcel.id)) continue;
-      if (parcel.body.length + 64 > room) {
-        if (!this.#flying.has(parcel.id)) void this.#try(parcel);
-        continue;
-      }
-      room -= parcel.body.length + 64;
-      this.#hurried.add(parcel.id);
-      const failed = () => {
-        this.#hurried.delete(parcel.id);
-        if (this.#held.has(parcel.id)) void this.#keep(parcel);
-      };
-      quietly(() =>
-        this.#fetch(this.#url("&encoding=proto"), {
-          method: "POST",
-          body: concat([parcel.body, encodeSentAt(Date.now())]),
-          headers: { "Content-Type": "text/plain" },
-          keepalive: true,
-          credentials: "omit",
-        }).then((answer) => (answer.ok ? this.#release(parcel) : failed()), failed),
-      );
+      if (!this.#hurried.has(parcel.id)) void this.#leave(parcel);
+    }
+  }
+
+  async #leave(parcel: Parcel): Promise<void> {
+    this.#hurried.add(parcel.id);
+    const raw = concat([parcel.body, encodeSentAt(Date.now())]);
+    let body = raw;
+    void gzip(raw).then((packed) => {
+      body = packed;
+    });
+    // A page that is going still runs promises to their end, but no timers: compression is given that long.
+    for (let turn = 0; turn < TURNS && body === raw; turn++) await undefined;
+    try {
+      this.#room -= body.length + 64;
+      if (this.#room < 0) throw 0;
+      const answer = await this.#fetch(this.#url(body === raw ? "" : "&compression=gzip"), {
+        method: "POST",
+        body,
+        headers: { "Content-Type": "text/plain" },
+        keepalive: true,
+        credentials: "omit",
+      });
+      if (!answer.ok) throw 0;
+      this.#release(parcel);
+    } catch {
+      this.#hurried.delete(parcel.id);
+      if (this.#held.has(parcel.id)) void this.#keep(parcel);
     }
   }
 
@@ -122,9 +148,11 @@ export class Delivery {
     }
   }
 
-  #url(more = ""): string {
-    const base = this.settings.endpoints[this.#endpoint % this.settings.endpoints.length];
-    return `${base}${PATH}${more && `?key=${encodeURIComponent(this.settings.key)}${more}`}`;
+  /** With `more`, as of a beacon: the key stands in the address, since headers would ask for a preflight. */
+  #url(more?: string): string {
+    const { endpoints, key } = this.settings;
+    const query = more === undefined ? "" : `?key=${encodeURIComponent(key)}${more}`;
+    return endpoints[this.#endpoint % endpoints.length] + PATH + query;
   }
 
   #hold(parcel: Parcel): void {
@@ -170,26 +198,18 @@ export class Delivery {
   }
 
   async #post(body: Uint8Array<ArrayBuffer>): Promise<{ status: number; asked: number }> {
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
     try {
       const headers: Record<string, string> = { "Content-Type": "application/proto" };
       if (this.settings.key) headers["X-Gosight-Key"] = this.settings.key;
-      let sent: BodyInit = concat([body, encodeSentAt(Date.now())]);
-      if (typeof CompressionStream === "function" && body.length > SMALL_BYTES) {
-        headers["Content-Encoding"] = "gzip";
-        const zip = new CompressionStream("gzip");
-        const writer = zip.writable.getWriter();
-        void writer.write(sent);
-        void writer.close();
-        sent = await new Response(zip.readable).arrayBuffer();
-      }
+      const raw = concat([body, encodeSentAt(Date.now())]);
+      const sent = await gzip(raw);
+      if (sent !== raw) headers["Content-Encoding"] = "gzip";
       const answer = await this.#fetch(this.#url(), {
         method: "POST",
         body: sent,
         headers,
         credentials: "omit",
-        signal: abort.signal,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       const bytes = new Uint8Array(await answer.arrayBuffer());
       const asked = answer.ok
@@ -198,8 +218,6 @@ export class Delivery {
       return { status: answer.status, asked: asked || 0 };
     } catch {
       return { status: 0, asked: 0 };
-    } finally {
-      clearTimeout(timer);
     }
   }
 

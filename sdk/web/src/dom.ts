@@ -45,7 +45,7 @@ export function selectorOf(element: Element): string {
   const path: string[] = [];
   for (let at: Element | null = element; at && path.length < DEPTH; at = parentOf(at)) {
     const tag = at.localName;
-    const marked = at.getAttribute("data-testid") ?? at.getAttribute("data-test");
+    const marked = at.getAttribute("data-testid");
     if (at.id && steady(at.id)) {
       path.unshift(`${tag}#${at.id}`);
       break;

@@ -6,7 +6,7 @@ const SEMANTIC =
   "a[href],area[href],button,input:not([type=hidden]),select,textarea,summary,option,label,iframe,audio[controls],video[controls]," +
   "[contenteditable]:not([contenteditable=false]),[onclick],[onmousedown],[popovertarget],[commandfor],[draggable=true]," +
   "[aria-haspopup],[aria-expanded],[aria-pressed],[aria-checked],[tabindex]:not([tabindex^='-'])," +
-  "[data-action],[jsaction],[phx-click],[ng-click],[hx-get],[hx-post]";
+  "[data-action],[jsaction],[phx-click],[ng-click]";
 const ROLES =
   /^(button|link|checkbox|radio|switch|tab|option|slider|spinbutton|textbox|searchbox|combobox|treeitem|gridcell|menuitem.*)$/;
 const LISTENS = /^(click|mousedown|mouseup|pointerdown|pointerup|touchstart|touchend)$/;

@@ -2,7 +2,7 @@
 // has judge.ts say which is which.
 import { type Raw, signOf, watchChanges } from "./changes.ts";
 import { isElement, parentOf, within } from "./dom.ts";
-import { eachWindow } from "./frames.ts";
+import { eachWindow, type Window } from "./frames.ts";
 import { type Change, causedBy, DEADLINE_MS, type Evidence, type Kind } from "./judge.ts";
 import { differs, type Look, look } from "./look.ts";
 import type { Page } from "./page.ts";
@@ -161,7 +161,7 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
           at: event.timeStamp,
           x: event.clientX,
           y: event.clientY,
-          selected: !!win.getSelection()?.toString(),
+          selected: selected(win),
           changes: [],
         };
       }
@@ -180,7 +180,7 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
       wheeled = now();
     });
     scope.listen(win.document, "selectionchange", () => {
-      if (win.getSelection()?.toString()) answer("selection");
+      if (selected(win)) answer("selection");
     });
     scope.listen(win, "focusin", ({ target }) => {
       if (cause && cause !== OTHER && "changes" in cause && isElement(target) && target.matches(EDITABLE)) {
@@ -298,6 +298,9 @@ function feedback(change: Change, { subject, target }: Clicked): boolean {
 const opaque = (target: Element): boolean =>
   target.localName.includes("-") && !target.shadowRoot && !target.firstElementChild;
 
+/** Reading the selected text would lay the page out. */
+const selected = (win: Window): boolean => win.getSelection()?.isCollapsed === false;
+
 /** Could anyone have seen it? */
 function seen({ shown }: Raw): boolean {
   return (
@@ -336,8 +339,8 @@ function native({ target, subject }: Clicked, event: MouseEvent, own: Press | un
   if (field.matches(EDITABLE)) return CHOICES.test((field as HTMLInputElement).type) ? "input" : "focus";
   if (subject.matches(MEDIA)) return "mutation";
   if (own && Math.hypot(own.x - event.clientX, own.y - event.clientY) > DRAG_PX) return "input";
-  const selected = !!target.ownerDocument.getSelection()?.toString();
-  return selected || own?.selected ? "selection" : undefined;
+  const win = target.ownerDocument.defaultView;
+  return own?.selected || (win && selected(win as Window)) ? "selection" : undefined;
 }
 
 interface NavigateEvent extends Event {

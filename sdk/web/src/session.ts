@@ -55,7 +55,7 @@ const pack = (s: Session): string =>
 
 export function unpack(text: string | null): Session | undefined {
   const [id, started, last, sampled, replay, user] = (text ?? "").split("|");
-  if (!id || !started || !last || user === undefined || Number.isNaN(+started + +last)) return undefined;
+  if (!id || !started || user === undefined || !last || !(+last > 0)) return undefined;
   return {
     id,
     started: +started,
