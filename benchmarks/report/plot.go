@@ -127,7 +127,7 @@ func (p panel) draw(b *strings.Builder, y0 float64, xTitle string) {
 
 	fmt.Fprintf(b, `<text x="%d" y="%.0f" fill="#4a5568">%s</text>`+"\n", left, y0-6, html.EscapeString(p.title))
 	for v := 0.0; v <= maxY*1.0001; v += stepY {
-		fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%.1f" y2="%[3].1f" stroke="#e2e8f0"/><text x="%d" y="%.1f" text-anchor="end" fill="#718096">%s</text>`+"\n",
+		fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1[3]f" stroke="#e2e8f0"/><text x="%d" y="%.1f" text-anchor="end" fill="#718096">%s</text>`+"\n",
 			left, width-right, y(v), left-6, y(v)+4, short(v))
 	}
 	for _, v := range xs {
