@@ -2,7 +2,6 @@ package process
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/gosight/gosight/aggregator/bus"
@@ -19,8 +18,11 @@ type secondPass struct {
 	most     int // events of a session in a minute
 	flooded  int // events beyond that, since they were last counted
 	seen     detect.Stats
-	// Host time at which signals are no longer held back after a re-read; 0: none are.
-	warmUntil int64
+	// What is found in records that Kafka took before quietUntil is held back, and so is what is said later of
+	// the same signals. 0: nothing is.
+	quietUntil int64
+	quiet      map[string]bool // by signal id
+	forgetAt   int64           // host time at which the ids are of no more use
 }
 
 type session struct{ project, id string }
@@ -32,12 +34,15 @@ type followed struct {
 	events int   // looked at in that minute
 }
 
-// A re-read begins in the middle of things. Signals that begin within warmUp of its start were said by the
-// predecessor, which had seen what came before; signals that begin within settling of its end may not have been
-// said by anybody yet. What lies between the two may be said twice, which is harmless.
+// A re-read begins in the middle of things, unless at the log's beginning. Signals found within warmUp of its start
+// were said by the predecessor, which had seen what came before; signals found within settling of its end may not
+// have been said by anybody yet. What lies between the two may be said twice, which is harmless. Both are Kafka's
+// time and not the events': those may have waited in an agent for however long.
 const (
 	warmUp   = 60_000 // ms
 	settling = 15_000 // ms: the longest that any rule waits after a signal's first event, lateness included
+	// The engine has forgotten a session by then, and says nothing more of its signals.
+	forgotten = 120_000 // ms
 )
 
 func newSecondPass(cfg Config, first bus.Record) (*secondPass, error) {
@@ -46,26 +51,29 @@ func newSecondPass(cfg Config, first bus.Record) (*secondPass, error) {
 		return nil, fmt.Errorf("second pass: %w", err)
 	}
 	p := &secondPass{engine: detect.New(cfg.Detect), sessions: sessions, most: cfg.MaxSessionEvents}
-	if first.Committed {
-		p.engine.Warm(min(first.Time+warmUp, first.CommittedTime-settling))
-		p.warmUntil = math.MaxInt64
+	if first.Committed && first.Offset > 0 {
+		p.quietUntil = min(first.Time+warmUp, first.CommittedTime-settling)
+		p.quiet = make(map[string]bool)
 	}
 	return p, nil
 }
 
 // observe takes a record's batch and gives what it says to say.
 func (p *secondPass) observe(record bus.Record, batch *gosight.Batch, now int64, say func(detect.Signal, origin)) {
-	if p.warmUntil == math.MaxInt64 && !record.Committed {
-		p.warmUntil = now + settling
+	if record.Time < p.quietUntil {
+		p.forgetAt = now + forgotten
 	}
 	visit := p.follow(batch)
 	if minute := record.Time / 60_000; minute != visit.minute {
 		visit.minute, visit.events = minute, 0
 	}
 	sayAll := func(signals []detect.Signal) {
-		for _, signal := range signals {
-			say(signal, p.originOf(signal, now))
+		if record.Time < p.quietUntil {
+			for _, signal := range signals {
+				p.quiet[signal.SignalId] = true
+			}
 		}
+		p.sayAll(signals, now, say)
 	}
 	for _, ev := range batch.Events {
 		if !detect.Relevant(ev.EventType) {
@@ -85,12 +93,18 @@ func (p *secondPass) observe(record bus.Record, batch *gosight.Batch, now int64,
 
 // advance lets time pass.
 func (p *secondPass) advance(now int64, say func(detect.Signal, origin)) {
-	if p.warmUntil != 0 && p.warmUntil <= now {
-		p.engine.Warm(math.MinInt64)
-		p.warmUntil = 0
+	p.sayAll(p.engine.Advance(now), now, say)
+	if p.forgetAt < now {
+		p.quietUntil, p.quiet = 0, nil
 	}
-	for _, signal := range p.engine.Advance(now) {
-		say(signal, p.originOf(signal, now))
+}
+
+// sayAll says what is not held back.
+func (p *secondPass) sayAll(signals []detect.Signal, now int64, say func(detect.Signal, origin)) {
+	for _, signal := range signals {
+		if !p.quiet[signal.SignalId] {
+			say(signal, p.originOf(signal, now))
+		}
 	}
 }
 
