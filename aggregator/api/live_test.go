@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,23 +136,45 @@ func TestTooManyStreams(t *testing.T) {
 	}
 }
 
+// recentVisits is a store whose recent visits a test sets.
+type recentVisits struct {
+	mu       sync.Mutex
+	loads    int
+	sessions []store.Session
+	err      error
+}
+
+func (r *recentVisits) load(context.Context, string) ([]store.Session, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loads++
+	return r.sessions, r.err
+}
+
+func (r *recentVisits) set(err error, sessions ...store.Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sessions, r.err = sessions, err
+}
+
+func (r *recentVisits) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loads
+}
+
 func TestFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var loads int
-		current := []store.Session{{SessionID: "a", Events: 1}}
-		var fail error
-		f := newFeed(time.Second, func(context.Context, string) ([]store.Session, error) {
-			loads++
-			return current, fail
-		}, newMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+		recent := &recentVisits{sessions: []store.Session{{SessionID: "a", Events: 1}}}
+		f := newFeed(time.Second, recent.load, newMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
 
 		first, leaveFirst := f.join("default")
 		second, leaveSecond := f.join("default")
 		synctest.Wait()
-		if loads != 1 || len(first) != 0 {
+		if loads := recent.count(); loads != 1 || len(first) != 0 {
 			t.Fatalf("%d loads, %d messages: two streams share a poll, and the first look is no news", loads, len(first))
 		}
-		current = []store.Session{{SessionID: "a", Events: 1}, {SessionID: "b", Events: 1}}
+		recent.set(nil, store.Session{SessionID: "a", Events: 1}, store.Session{SessionID: "b", Events: 1})
 		time.Sleep(time.Second)
 		synctest.Wait()
 		for _, ch := range []<-chan []store.Session{first, second} {
@@ -160,9 +183,9 @@ func TestFeed(t *testing.T) {
 			}
 		}
 		// A failing store is no end: the next look finds what changed.
-		fail = errors.New("down")
+		recent.set(errors.New("down"))
 		time.Sleep(3 * time.Second)
-		fail, current = nil, []store.Session{{SessionID: "a", Events: 2}, {SessionID: "b", Events: 1}}
+		recent.set(nil, store.Session{SessionID: "a", Events: 2}, store.Session{SessionID: "b", Events: 1})
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if got := <-first; got[0].SessionID != "a" {
@@ -171,7 +194,7 @@ func TestFeed(t *testing.T) {
 		// A stream that does not read is ended; the other is not.
 		leaveFirst()
 		for i := range 40 {
-			current = []store.Session{{SessionID: "a", Events: uint64(10 + i)}}
+			recent.set(nil, store.Session{SessionID: "a", Events: uint64(10 + i)})
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
@@ -183,9 +206,9 @@ func TestFeed(t *testing.T) {
 			t.Errorf("a stuck stream got %d messages", received)
 		}
 		leaveSecond()
-		before := loads
+		before := recent.count()
 		time.Sleep(5 * time.Second)
-		if loads != before {
+		if recent.count() != before {
 			t.Error("nobody watches, and it still looks")
 		}
 	})

@@ -364,6 +364,7 @@ func TestPortIsTaken(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	good := Default()
+	good.Addr = "127.0.0.1:0"
 	good.CertFile, good.KeyFile, good.Tokens = "cert", "key", map[string]string{"a": "b"}
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
