@@ -66,7 +66,7 @@ e2e: $(BINARIES) ## end to end: real programs, a real browser, the real engines
 
 lint: $(NPM) tools $(SDK) $(UI) ## formatting, vet, staticcheck, buf, biome, types, generated code up to date
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') | tee /dev/stderr)" || { echo 'gofmt: run gofmt -w on the files above'; exit 1; }
-	for module in $(GO_MODULES); do (cd $$module && go vet ./... && $(CURDIR)/ops/tools/bin/staticcheck ./...); done
+	for module in $(GO_MODULES); do (cd $$module && go mod tidy -diff && go vet ./... && $(CURDIR)/ops/tools/bin/staticcheck ./...); done
 	node_modules/.bin/buf lint
 	if git rev-parse -q --verify origin/main >/dev/null; then node_modules/.bin/buf breaking --against '.git#ref=origin/main'; fi
 	node_modules/.bin/biome check .
