@@ -51,6 +51,7 @@ func Hit(name string) error {
 	}
 	switch p.kind {
 	case "crash":
+		time.Sleep(p.delay)
 		fmt.Fprintln(os.Stderr, "failpoint", name, "crashes")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}

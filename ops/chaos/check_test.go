@@ -357,8 +357,9 @@ func (h *house) checkInsights(r *report, rages int) {
 	now := time.Now()
 	var insights struct {
 		Series []struct {
-			Kind   string       `json:"kind"`
-			Points [][2]float64 `json:"points"`
+			Points []struct {
+				Count int `json:"count"`
+			} `json:"points"`
 		} `json:"series"`
 	}
 	err := h.get("/insights", url.Values{
@@ -369,14 +370,14 @@ func (h *house) checkInsights(r *report, rages int) {
 		r.add("API insights: %v", err)
 		return
 	}
-	total := 0.0
+	total := 0
 	for _, series := range insights.Series {
 		for _, point := range series.Points {
-			total += point[1]
+			total += point.Count
 		}
 	}
-	if int(total) != rages {
-		r.add("API insights: %v rage clicks, signals FINAL has %d", total, rages)
+	if total != rages {
+		r.add("API insights: %d rage clicks, signals FINAL has %d", total, rages)
 	}
 }
 

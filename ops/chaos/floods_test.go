@@ -1,0 +1,276 @@
+package chaos
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pierrec/lz4/v4"
+
+	"github.com/gosight/gosight/proto/gen/gosight"
+)
+
+var idle = flag.Int("idle", 2000, "idle connections in TestFloods")
+
+const (
+	floodLasts = 12 * time.Second
+	// What a program may hold under any flood: its queues and the messages that it works on.
+	floodMemory = 512 << 20
+)
+
+// TestFloods has clients of every bad kind beside honest ones, whose answers must not take twice as long, while
+// the programs' memory stays bounded.
+func TestFloods(t *testing.T) {
+	h := newHouse(t, shape{roomy: true})
+	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), 500, false)
+	eventually(t, "honest clients are served", func() bool { return d.sent() > 1000 })
+	d.answers() // the first ones do not count
+	<-time.After(floodLasts / 2)
+	calm := d.answers()
+	agent, aggregator := watchMemory(h.agent), watchMemory(h.aggregators[0])
+
+	ctx, cancel := context.WithTimeout(t.Context(), floodLasts)
+	defer cancel()
+	grpcAddr, httpAddr, relay := h.front[0].to, h.front[1].to, h.relays[0].to
+	var floods sync.WaitGroup
+	flood := func(n int, one func(context.Context) error) *atomic.Int64 {
+		turns := new(atomic.Int64)
+		for range n {
+			floods.Go(func() {
+				for ctx.Err() == nil {
+					if one(ctx) == nil {
+						turns.Add(1)
+					}
+					// Hostile clients share two cores with those that they attack.
+					rest(ctx, 50*time.Millisecond)
+				}
+			})
+		}
+		return turns
+	}
+	idlers := openIdle(t, *idle, grpcAddr, httpAddr, relay)
+	half := flood(20, func(ctx context.Context) error { return halfOpen(ctx, httpAddr) })
+	trickles := flood(20, func(ctx context.Context) error { return trickle(ctx, httpAddr) })
+	gzips := flood(4, post("http://"+httpAddr+"/gosight.Ingestor/SendBatch", gzipBomb(t), "Content-Encoding", "gzip"))
+	oversized := flood(2, post("http://"+httpAddr+"/gosight.Ingestor/SendBatch", make([]byte, 30<<20)))
+	resets := flood(4, resetStreams(t, grpcAddr))
+	slow := flood(20, slowStream(t, grpcAddr))
+	lz4s := flood(4, post("https://"+relay+"/gosight.Relay/Forward", relayBody(lz4Bomb(t, 200<<20))))
+	honestLZ4 := flood(4, post("https://"+relay+"/gosight.Relay/Forward", relayBody(lz4Bomb(t, 4<<20))))
+	huge := flood(2, post("https://"+relay+"/gosight.Relay/Forward", make([]byte, 30<<20)))
+	floods.Wait()
+	busy := d.answers()
+	for _, conn := range idlers {
+		conn.Close()
+	}
+	t.Logf("%d idle connections; half-open %d, trickling bodies %d, gzip bombs %d, oversized bodies %d, stream resets %d, "+
+		"slow streams %d, lz4 bombs %d and %d, oversized frames %d", len(idlers), half.Load(), trickles.Load(), gzips.Load(),
+		oversized.Load(), resets.Load(), slow.Load(), lz4s.Load(), honestLZ4.Load(), huge.Load())
+	t.Logf("honest clients: %d answers before, p50 %s p99 %s; %d in the floods, p50 %s p99 %s",
+		len(calm), percentile(calm, 50), percentile(calm, 99), len(busy), percentile(busy, 50), percentile(busy, 99))
+	t.Logf("memory at most: agent %d MB, aggregator %d MB", agent()>>20, aggregator()>>20)
+	// On a machine that does other things beside, 20 ms are noise.
+	if limit := 2*percentile(calm, 99) + 20*time.Millisecond; percentile(busy, 99) > limit {
+		t.Errorf("honest clients' p99 is %s in the floods, want %s at most", percentile(busy, 99), limit)
+	}
+	for name, most := range map[string]int64{"agent": agent(), "aggregator": aggregator()} {
+		if most > floodMemory {
+			t.Errorf("%s held %d MB, want %d at most", name, most>>20, int64(floodMemory)>>20)
+		}
+	}
+	d.stop()
+	h.quiet()
+	if r := h.check(d); !r.holds(0) || r.acked == 0 {
+		t.Errorf("the promise is broken: %s", r)
+	} else {
+		t.Log(r)
+	}
+}
+
+// answers are the times to an answer since the last call, of batches (a stream's is of its own kind).
+func (d *driver) answers() []time.Duration {
+	var all []time.Duration
+	for _, w := range d.workers {
+		w.mu.Lock()
+		if !strings.HasPrefix(w.run, "stream") {
+			all = append(all, w.took...)
+		}
+		w.took = nil
+		w.mu.Unlock()
+	}
+	slices.Sort(all)
+	return all
+}
+
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, len(sorted)*p/100)].Round(100 * time.Microsecond)
+}
+
+// openIdle opens connections that say little: none at all, HTTP/2's greeting, or a TLS handshake.
+func openIdle(t *testing.T, n int, grpcAddr, httpAddr, relay string) []net.Conn {
+	t.Helper()
+	conns := make([]net.Conn, 0, n)
+	for i := range n {
+		addr := []string{grpcAddr, httpAddr, relay}[i%3]
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatalf("idle connection %d: %v", i, err)
+		}
+		conns = append(conns, conn)
+		switch {
+		case addr == grpcAddr && i%2 == 0:
+			if _, err := io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err != nil {
+				t.Fatal(err)
+			}
+		case addr == relay && i%30 == 2:
+			if err := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return conns
+}
+
+// halfOpen begins a request and never ends its header.
+func halfOpen(ctx context.Context, addr string) error {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /gosight.Ingestor/SendBatch HTTP/1.1\r\nHost: x\r\nX-A: "); err != nil {
+		return err
+	}
+	rest(ctx, time.Second)
+	return nil
+}
+
+// trickle sends a body a byte at a time.
+func trickle(ctx context.Context, addr string) error {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /gosight.Ingestor/SendBatch HTTP/1.1\r\nHost: x\r\n"+
+		"Content-Type: application/proto\r\nContent-Length: 1000000\r\n\r\n")
+	for err == nil && rest(ctx, 100*time.Millisecond) {
+		_, err = conn.Write([]byte{10})
+	}
+	return err
+}
+
+// post sends a body that must be refused.
+func post(url string, body []byte, headers ...string) func(context.Context) error {
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	return func(ctx context.Context) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Content-Type", "application/proto")
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		response, err := client.Do(r)
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return nil // cut off while sending: refused as well
+		}
+		defer response.Body.Close()
+		io.Copy(io.Discard, response.Body)
+		if response.StatusCode == http.StatusOK {
+			return fmt.Errorf("%s took it", url)
+		}
+		return nil
+	}
+}
+
+func gzipBomb(t *testing.T) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	zeros := make([]byte, 1<<20)
+	for range 200 {
+		if _, err := w.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
+// lz4Bomb is a frame of zeros, as long as the relay takes or longer; the records in it make no batch.
+func lz4Bomb(t *testing.T, size int) []byte {
+	t.Helper()
+	raw := make([]byte, size)
+	block := make([]byte, lz4.CompressBlockBound(size))
+	n, err := (&lz4.Compressor{}).CompressBlock(raw, block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := append([]byte("GSF"), 1)
+	frame = binary.LittleEndian.AppendUint32(frame, uint32(size))
+	frame = binary.LittleEndian.AppendUint32(frame, crc32.Checksum(raw, crc32.MakeTable(crc32.Castagnoli)))
+	return append(frame, block[:n]...)
+}
+
+func relayBody(frame []byte) []byte {
+	body, err := (&gosight.ForwardRequest{AgentId: "hostile", Frame: frame}).MarshalVT()
+	if err != nil {
+		panic(err) // of memory only
+	}
+	return body
+}
+
+// resetStreams opens streams and takes them back at once.
+func resetStreams(t *testing.T, addr string) func(context.Context) error {
+	client := gosight.NewIngestorClient(dial(t, addr))
+	return func(ctx context.Context) error {
+		for range 50 {
+			ctx, cancel := context.WithCancel(ctx)
+			if _, err := client.SendEvents(ctx); err != nil {
+				cancel()
+				return err
+			}
+			cancel()
+		}
+		return nil
+	}
+}
+
+// slowStream opens a stream and says nothing on it.
+func slowStream(t *testing.T, addr string) func(context.Context) error {
+	client := gosight.NewIngestorClient(dial(t, addr))
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if _, err := client.SendEvents(ctx); err != nil {
+			return err
+		}
+		rest(ctx, 2*time.Second)
+		return nil
+	}
+}
