@@ -77,7 +77,7 @@ func current(several bool) object {
 	if several {
 		return object{"selected": true, "text": []string{"All"}, "value": []string{"$__all"}}
 	}
-	return object{}
+	return object{"selected": false, "text": "", "value": ""} // the first, once Grafana has asked
 }
 
 // typed is a variable that is typed in.

@@ -90,20 +90,22 @@ func (p panel) options() object {
 	switch p.kind {
 	case "stat":
 		return object{"reduceOptions": values, "colorMode": "value", "graphMode": "area", "justifyMode": "auto",
-			"orientation": "auto", "textMode": "auto", "wideLayout": true}
+			"orientation": "auto", "textMode": "auto", "wideLayout": true, "showPercentChange": false,
+			"percentChangeColorMode": "standard"}
 	case "timeseries":
 		return object{
 			"legend":  object{"showLegend": true, "displayMode": "table", "placement": "bottom", "calcs": []string{"mean", "max"}},
 			"tooltip": object{"mode": "multi", "sort": "desc"},
 		}
 	case "table":
-		return object{"showHeader": true, "cellHeight": "sm"}
+		return object{"showHeader": true, "cellHeight": "sm", "frameIndex": 0}
 	case "bargauge":
 		return object{"reduceOptions": values, "orientation": "horizontal", "displayMode": "basic", "showUnfilled": true,
 			"valueMode": "color", "namePlacement": "auto", "sizing": "auto", "minVizHeight": 16, "minVizWidth": 8,
-			"maxVizHeight": 300}
+			"maxVizHeight": 300,
+			"legend":       object{"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []string{}}}
 	case "piechart":
-		return object{"reduceOptions": values, "pieType": "donut", "displayLabels": []string{"percent"},
+		return object{"reduceOptions": values, "pieType": "donut", "orientation": "auto", "displayLabels": []string{"percent"},
 			"legend":  object{"showLegend": true, "displayMode": "table", "placement": "right", "values": []string{"value"}, "calcs": []string{}},
 			"tooltip": object{"mode": "single", "sort": "none"}}
 	}
