@@ -178,12 +178,12 @@ func (c *Consumer) handle(ctx context.Context, at *positions, records []*kgo.Rec
 	defer cancel()
 	defer context.AfterFunc(stopping, func() { time.AfterFunc(stopGrace, cancel) })()
 
-	if err := failpoint.Hit("bus/handle"); err != nil {
+	if err := edge("bus/handle", records); err != nil {
 		return err
 	}
 	poison, err := c.handler.Handle(ctx, at.mark(records))
 	if err == nil {
-		err = failpoint.Hit("bus/commit")
+		err = edge("bus/commit", records)
 	}
 	if err != nil {
 		return fmt.Errorf("handle %d records: %w", len(records), err)
@@ -204,7 +204,15 @@ func (c *Consumer) handle(ctx context.Context, at *positions, records []*kgo.Rec
 	if err := at.commit(ctx); err != nil {
 		return err
 	}
-	return failpoint.Hit("bus/committed")
+	return edge("bus/committed", records)
+}
+
+// edge is a failpoint where there are records to lose.
+func edge(name string, records []*kgo.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	return failpoint.Hit(name)
 }
 
 // gather polls until there is a batch's worth of records or lingering is over. It returns none after a linger in
