@@ -1,9 +1,11 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -86,8 +88,30 @@ func interleave(sessions int, seconds int64) []arrivalOf {
 
 // BenchmarkObserve is the cost of an event of the mix, with 1,000 sessions at a time and Advance four times a
 // second.
-func BenchmarkObserve(b *testing.B) {
-	events := interleave(1000, 60)
+func BenchmarkObserve(b *testing.B) { benchmark(b, interleave(1000, 60)) }
+
+// BenchmarkClicks is the same where all events are clicks: of 1,000 sessions 20 clicks each, one to four seconds
+// apart, as large as the published contract's reference click.
+func BenchmarkClicks(b *testing.B) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var all []arrivalOf
+	for session := range 1000 {
+		ts := 1_800_000_000_000 + r.Int64N(2000)
+		for n := range 20 {
+			ts += 1000 + r.Int64N(3000)
+			all = append(all, arrivalOf{fmt.Sprintf("0192f3a4-5b6c-7d8e-9f00-%012d", session), Event{
+				ID: fmt.Sprintf("0192f3a4-5b6c-7d8e-9f00-%012d", session*20+n), Type: "click", TS: ts,
+				URL: "https://shop.example/products/17", PageID: "p1",
+				Payload: fmt.Sprintf(`{"x":%d,"y":380,"vw":1280,"vh":720,"page_x":412,"page_y":1180,"selector":"main>div.products>`+
+					`article:nth-child(3)>button.buy","tag":"button","text":"Add to basket","interactive":true}`, 100+r.IntN(900)),
+			}})
+		}
+	}
+	slices.SortFunc(all, func(a, b arrivalOf) int { return cmp.Compare(a.event.TS, b.event.TS) })
+	benchmark(b, all)
+}
+
+func benchmark(b *testing.B, events []arrivalOf) {
 	b.ReportAllocs()
 	runtime.GC()
 	b.ResetTimer()

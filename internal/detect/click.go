@@ -3,6 +3,7 @@ package detect
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -157,20 +158,30 @@ func isStepper(text string) bool {
 	if text == "" || len(text) > 48 {
 		return false
 	}
-	if strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(stepSigns, r) && !unicode.IsSpace(r) }) < 0 {
+	words := strings.TrimLeftFunc(text, betweenSteps)
+	if words == "" {
 		return true
 	}
-	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
-		return unicode.IsSpace(r) || strings.ContainsRune(stepSigns, r)
-	})
-	if len(words) == 0 || len(words) > 3 {
+	first := words
+	if end := strings.IndexFunc(words, betweenSteps); end >= 0 {
+		first = words[:end]
+	}
+	if len(first) > len("increment") {
 		return false
 	}
-	switch words[0] {
+	switch strings.ToLower(first) {
 	case "next", "previous", "prev", "increase", "decrease", "increment", "decrement", "plus", "minus":
-		return true
+		return len(strings.FieldsFunc(words, betweenSteps)) <= 3
 	}
 	return false
+}
+
+// betweenSteps says whether a character is a space or a sign.
+func betweenSteps(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r == '+' || r == '-' || r == '<' || r == '>' || unicode.IsSpace(r)
+	}
+	return unicode.IsSpace(r) || strings.ContainsRune(stepSigns, r)
 }
 
 const stepSigns = "+-−–＋－‹›«»<>←→↑↓⟨⟩❮❯▲▼◀▶◄►△▽⌃⌄⏪⏩"

@@ -10,8 +10,11 @@ type detector interface {
 	step(r *Rules, e *evidence, out findings)
 	// due is when, in event time, something happens if no more evidence comes; never where nothing will.
 	due(r *Rules) int64
-	// tick runs the timers due before t, which is later than everything stepped.
+	// tick runs the timers due before t, which is later than everything stepped, and forgets what nothing from t
+	// on can change any more.
 	tick(r *Rules, t int64, out findings)
+	// blank says that it may as well be made anew.
+	blank() bool
 	// copy is an independent detector in the same state.
 	copy() detector
 }

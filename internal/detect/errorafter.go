@@ -45,7 +45,14 @@ func (a *errorAfter) due(r *Rules) int64 {
 	return a.click.ts + r.Error.WithinMS
 }
 
-func (a *errorAfter) tick(_ *Rules, _ int64, out findings) { a.end(out) }
+func (a *errorAfter) tick(r *Rules, t int64, out findings) {
+	if a.click != nil && a.click.ts+r.Error.WithinMS < t {
+		a.end(out)
+		*a = errorAfter{}
+	}
+}
+
+func (a *errorAfter) blank() bool { return a.click == nil }
 
 func (a *errorAfter) copy() detector {
 	c := *a

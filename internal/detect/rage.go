@@ -53,8 +53,12 @@ func (c *clicks) distance(e *evidence) float64 {
 func (g *rage) step(r *Rules, e *evidence, out findings) {
 	switch {
 	case e.typ == outcome:
+		if e.marks&selected == 0 {
+			return
+		}
+		g.forget(r, e.ts)
 		i := slices.IndexFunc(g.run, func(p press) bool { return p.sum == e.what })
-		if i < 0 || e.marks&selected == 0 {
+		if i < 0 {
 			return
 		}
 		g.run[i].selected = true
@@ -65,8 +69,8 @@ func (g *rage) step(r *Rules, e *evidence, out findings) {
 	case e.marks&(stepper|textField|noRage|otherButton) != 0:
 		return
 	default:
-		g.forget(r, e.ts)
 		g.run = append(g.run, press{evidence: e})
+		g.forget(r, e.ts)
 		if g.markText(r) {
 			g.regroup(r, out)
 		} else {
@@ -80,13 +84,18 @@ func (g *rage) step(r *Rules, e *evidence, out findings) {
 func (g *rage) forget(r *Rules, now int64) {
 	old := now - r.Rage.WindowMS - selectedMS
 	n := 0
-	for n < len(g.run) && (g.run[n].ts < old || len(g.run)-n >= maxRun) {
+	for n < len(g.run) && (g.run[n].ts < old || len(g.run)-n > maxRun) {
 		if b := g.burst(g.run[n].burst); b != nil {
 			b.gone.add(g.run[n].evidence)
 		}
 		n++
 	}
-	g.run = slices.Delete(g.run, 0, n)
+	switch {
+	case n == len(g.run):
+		g.run = nil
+	case n > 0:
+		g.run = slices.Delete(g.run, 0, n)
+	}
 	g.bursts = slices.DeleteFunc(g.bursts, func(b *burst) bool { return b.all.last < old })
 }
 
@@ -225,7 +234,14 @@ func (g *rage) due(*Rules) int64 {
 	return g.next
 }
 
-func (g *rage) tick(r *Rules, t int64, out findings) { g.find(r, t, out) }
+func (g *rage) tick(r *Rules, t int64, out findings) {
+	if g.due(r) < t {
+		g.find(r, t, out)
+	}
+	g.forget(r, t)
+}
+
+func (g *rage) blank() bool { return len(g.run) == 0 && len(g.bursts) == 0 }
 
 func (g *rage) copy() detector {
 	c := &rage{run: slices.Clone(g.run), next: g.next, serial: g.serial}

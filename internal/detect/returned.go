@@ -97,6 +97,7 @@ func place(url string) string {
 
 func (t *returned) due(*Rules) int64             { return never }
 func (t *returned) tick(*Rules, int64, findings) {}
+func (t *returned) blank() bool                  { return false }
 func (t *returned) copy() detector {
 	c := *t
 	c.left = slices.Clone(t.left)

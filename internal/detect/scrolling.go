@@ -49,7 +49,7 @@ func (c *scrolling) turned(r *Rules, reversal bool, e *evidence, out findings) {
 		return
 	}
 	c.turns = append(c.turns, e.keep())
-	c.turns = slices.DeleteFunc(c.turns, func(t *evidence) bool { return t.ts < e.ts-r.Scroll.WithinMS })
+	c.forget(e.ts - r.Scroll.WithinMS)
 	if len(c.turns) > maxScrollTurns {
 		c.turns = slices.Delete(c.turns, 0, 1)
 	}
@@ -85,7 +85,21 @@ func (c *scrolling) due(r *Rules) int64 {
 	return c.lastEnd + r.Scroll.WithinMS
 }
 
-func (c *scrolling) tick(_ *Rules, _ int64, out findings) { c.end(out) }
+func (c *scrolling) tick(r *Rules, t int64, out findings) {
+	if c.due(r) < t {
+		c.end(out)
+	}
+	c.forget(t - r.Scroll.WithinMS)
+}
+
+func (c *scrolling) forget(before int64) {
+	c.turns = slices.DeleteFunc(c.turns, func(t *evidence) bool { return t.ts < before })
+	if len(c.turns) == 0 {
+		c.turns = nil
+	}
+}
+
+func (c *scrolling) blank() bool { return c.page == nil }
 
 func (c *scrolling) copy() detector {
 	d := *c

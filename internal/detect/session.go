@@ -138,8 +138,11 @@ func (s *session) settle(w *workspace) {
 	})
 	for i := range s.tracks {
 		t := &s.tracks[i]
-		if t.settled != nil && t.settled.due(s.rules) < s.floor {
+		if t.settled != nil {
 			t.settled.tick(s.rules, s.floor, w.behind(s, i))
+			if t.settled.blank() {
+				t.settled = nil
+			}
 		}
 		if t.head != nil && t.seen < s.floor && t.head.due(s.rules) == never {
 			t.head = nil // both have seen the same

@@ -209,7 +209,14 @@ func (h *thrash) due(r *Rules) int64 {
 	return h.fit.last + r.Thrash.WindowMS
 }
 
-func (h *thrash) tick(_ *Rules, _ int64, out findings) { h.end(out) }
+func (h *thrash) tick(r *Rules, t int64, out findings) {
+	if h.due(r) < t {
+		h.end(out)
+	}
+	h.forget(t - r.Thrash.WindowMS)
+}
+
+func (h *thrash) blank() bool { return !h.begun }
 
 func (h *thrash) copy() detector {
 	c := *h

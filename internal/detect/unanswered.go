@@ -44,7 +44,6 @@ func (u *unanswered) step(r *Rules, e *evidence, out findings) {
 		if e.marks&otherButton != 0 {
 			return
 		}
-		u.forget(r, e.ts)
 		u.ask(r, e, out)
 	case outcome:
 		u.hear(r, e, out)
@@ -75,6 +74,12 @@ func (u *unanswered) ask(r *Rules, e *evidence, out findings) {
 			q.decide(r, e.ts, out)
 			return
 		}
+	}
+	if len(u.asked) == cap(u.asked) || len(u.asked) == maxAsked {
+		u.forget(r, e.ts)
+	}
+	if len(u.asked) == maxAsked {
+		u.asked = slices.Delete(u.asked, 0, 1)
 	}
 	u.asked = append(u.asked, question{first: e, count: 1, last: e.ts})
 }
@@ -158,8 +163,8 @@ func (u *unanswered) forget(r *Rules, now int64) {
 	u.asked = slices.DeleteFunc(u.asked, func(q question) bool {
 		return q.last < now-r.Dead.RepeatMS && (q.answer || q.last < now-r.Dead.OutcomeMS)
 	})
-	if len(u.asked) == maxAsked {
-		u.asked = slices.Delete(u.asked, 0, 1)
+	if len(u.asked) == 0 {
+		u.asked = nil
 	}
 }
 
@@ -197,8 +202,14 @@ func (u *unanswered) tick(r *Rules, t int64, out findings) {
 			q.decide(r, t, out)
 		}
 	}
+	u.forget(r, t)
+	if n := len(u.before); n > 0 && len(u.asked) == 0 && u.before[n-1].ts < t-r.Dead.AmbientMS {
+		u.before = nil
+	}
 	u.plan(r)
 }
+
+func (u *unanswered) blank() bool { return len(u.asked) == 0 && len(u.before) == 0 }
 
 func (u *unanswered) copy() detector {
 	c := *u
