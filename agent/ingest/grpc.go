@@ -41,11 +41,13 @@ const (
 
 // Server bounds what connections may cost.
 type Server struct {
-	MaxMessageBytes int           `help:"Largest message or request body, decompressed: one replay snapshot with its neighbours." default:"20971520"`
-	MaxStreams      uint32        `help:"Concurrent requests and streams on one connection." default:"1000"`
-	IdleTimeout     time.Duration `help:"A connection without a request for this long is closed." default:"5m"`
-	TrustedProxies  []string      `help:"Networks (CIDR) whose X-Forwarded-For is believed."`
-	AllowedOrigins  []string      `help:"Origins that pages may send from; * is every one." default:"*"`
+	MaxMessageBytes int `help:"Largest message or request body, decompressed: one replay snapshot with its neighbours." default:"20971520"`
+	// Memory is about three times this: as it came, as it is decoded, and what has not been collected yet.
+	MaxBodyBytes   int64         `help:"HTTP request bodies, decompressed, that are worked on at a time." default:"67108864"`
+	MaxStreams     uint32        `help:"Concurrent requests and streams on one connection." default:"1000"`
+	IdleTimeout    time.Duration `help:"A connection without a request for this long is closed." default:"5m"`
+	TrustedProxies []string      `help:"Networks (CIDR) whose X-Forwarded-For is believed."`
+	AllowedOrigins []string      `help:"Origins that pages may send from; * is every one." default:"*"`
 }
 
 // GRPCServer serves gosight.Ingestor, health and reflection.

@@ -15,6 +15,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/rs/cors"
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -41,7 +42,10 @@ func NewHTTPServer(cfg Server, keys *Keys, p *Pipeline, sdk fs.FS, log *slog.Log
 
 	mux := http.NewServeMux()
 	// Connect's own limit reads a body that is too large to its end; this one hangs up.
-	mux.Handle(path, beacons(http.MaxBytesHandler(handler, int64(cfg.MaxMessageBytes))))
+	limit := int64(cfg.MaxMessageBytes)
+	budget := semaphore.NewWeighted(max(cfg.MaxBodyBytes, limit))
+	metered := bodies(limit, budget, p.metrics.refused, handler)
+	mux.Handle(path, beacons(http.MaxBytesHandler(metered, limit)))
 	mux.Handle("GET /sdk/", http.StripPrefix("/sdk/", sdkFiles(sdk)))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, `GoSight edge agent. Put it on a page: <script async src="/sdk/gosight.js" data-key="KEY"></script>`)

@@ -1,0 +1,93 @@
+package ingest
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+	"golang.org/x/sync/semaphore"
+)
+
+// A browser that finds no memory for its body comes again after this.
+const busyDelay = time.Second
+
+var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
+// bodies decompresses request bodies itself, and counts each byte while it comes: one that grows over limit is cut
+// off there, where connect would inflate it to its end, and all that are worked on together stay within budget.
+func bodies(limit int64, budget *semaphore.Weighted, refused func(reason string), next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := &meteredBody{Closer: r.Body, from: r.Body, limit: limit, left: limit, budget: budget, refused: refused}
+		defer body.release()
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			r.Header.Del("Content-Encoding")
+			body.inflate = true
+		}
+		r.Body, r.ContentLength = body, -1
+		next.ServeHTTP(w, r)
+	})
+}
+
+type meteredBody struct {
+	io.Closer
+	from    io.Reader
+	inflate bool // from is still compressed
+	gzip    *gzip.Reader
+	limit   int64
+	left    int64 // of limit
+	held    int64 // of budget
+	budget  *semaphore.Weighted
+	refused func(reason string)
+	err     error
+}
+
+func (b *meteredBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.inflate {
+		b.inflate = false
+		b.gzip = inflaters.Get().(*gzip.Reader)
+		if err := b.gzip.Reset(b.from); err != nil {
+			return 0, b.fail("body_broken", connect.CodeInvalidArgument, fmt.Errorf("decompress: %w", err))
+		}
+		b.from = b.gzip
+	}
+	n, err := b.from.Read(p)
+	b.left -= int64(n)
+	switch {
+	case b.left < 0:
+		// No delay: it will never be taken.
+		return 0, b.fail("body_too_large", connect.CodeResourceExhausted,
+			fmt.Errorf("the batch is larger than %d bytes: send it in smaller pieces", b.limit))
+	case !b.budget.TryAcquire(int64(n)):
+		busy := b.fail("busy", connect.CodeResourceExhausted, errors.New("too many bytes in flight: send the batch again"))
+		busy.Meta().Set("Retry-After", strconv.Itoa(retrySeconds(busyDelay)))
+		return 0, busy
+	case b.gzip != nil && err != nil && !errors.Is(err, io.EOF):
+		err = b.fail("body_broken", connect.CodeInvalidArgument, fmt.Errorf("decompress: %w", err))
+	}
+	b.held += int64(n)
+	return n, err
+}
+
+func (b *meteredBody) fail(reason string, code connect.Code, err error) *connect.Error {
+	b.refused(reason)
+	failure := connect.NewError(code, err)
+	b.err = failure
+	return failure
+}
+
+func (b *meteredBody) release() {
+	b.budget.Release(b.held)
+	if b.gzip != nil {
+		inflaters.Put(b.gzip)
+		b.gzip = nil
+	}
+}
