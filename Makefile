@@ -102,5 +102,12 @@ fuzz: ## every fuzz target for 60 s (FUZZTIME=…)
 signals: ## precision and recall of the detectors on the labelled corpus
 	go run ./ops/signals
 
+ops/tools/bin/helm: ops/tools/go.mod
+	cd ops/tools && go build -o bin/helm helm.sh/helm/v3/cmd/helm
+
+.PHONY: helm
+helm: ops/tools/bin/helm ## lint the chart and compare what it renders (UPDATE=1 writes the golden files anew)
+	UPDATE=$(UPDATE) go test -count=1 -run 'Chart|Sidecar' ./ops/deploy
+
 clean: ## remove what was built (the data directory stays)
 	rm -rf bin ops/tools/bin sdk/web/dist/*.js aggregator/ui/dist/assets aggregator/ui/dist/index.html
