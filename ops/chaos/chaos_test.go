@@ -41,7 +41,7 @@ func chaos(t *testing.T, lasting, scale time.Duration) {
 	began, seed := time.Now(), newSeed()
 	t.Logf("seed %d", seed)
 	h := newHouse(t, shape{arm: arming(seed)})
-	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), *rate, true)
+	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), *rate, block, true)
 	t.Logf("up after %s", time.Since(began).Round(time.Second))
 	f := unleash(h, seed, scale)
 	end := time.After(lasting)
@@ -71,7 +71,7 @@ func ackBeforeFsync(t *testing.T) {
 		}
 		return ""
 	}})
-	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), *rate, false)
+	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), *rate, block, false)
 	eventually(t, "the agent crashed three times", func() bool {
 		h.agent.mu.Lock()
 		defer h.agent.mu.Unlock()
@@ -105,11 +105,11 @@ func ledgerThatKeepsRepeats(t *testing.T) {
 	}
 	h := newHouse(t, shape{prepare: prepare, arm: func(p *process) string {
 		if strings.HasPrefix(p.name, "aggregator") {
-			return "bus/commit=crash@4" // rows are in, and nobody knows
+			return "bus/commit=crash@3" // rows are in, and nobody knows
 		}
 		return ""
 	}})
-	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), *rate, false)
+	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), *rate, block, false)
 	eventually(t, "an aggregator crashed", func() bool {
 		for _, p := range h.aggregators {
 			p.mu.Lock()

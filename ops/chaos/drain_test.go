@@ -19,7 +19,7 @@ var away = flag.Duration("away", 10*time.Second, "how long the aggregators are a
 func TestDrain(t *testing.T) {
 	const rate = 2000
 	h := newHouse(t, shape{roomy: true})
-	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), rate, false)
+	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), rate, block, false)
 	eventually(t, "events come in", func() bool { return d.sent() > 5*rate })
 	before := anonymousMemory(h.agent.pid())
 	memory := watchMemory(h.agent)

@@ -97,7 +97,7 @@ func newEvent(run string, seq int, now int64) *gosight.Event {
 type driver struct {
 	t       *testing.T
 	dir     string
-	rate    int // events a second, together
+	rate    int // events a second, together; batches have up to a block of them
 	giveUp  bool
 	workers []*worker
 	group   sync.WaitGroup
@@ -119,7 +119,7 @@ type worker struct {
 }
 
 // newDriver starts clients of every kind.
-func newDriver(t *testing.T, grpcAddr, httpAddr, dir string, rate int, giveUp bool) *driver {
+func newDriver(t *testing.T, grpcAddr, httpAddr, dir string, rate, batch int, giveUp bool) *driver {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -127,8 +127,8 @@ func newDriver(t *testing.T, grpcAddr, httpAddr, dir string, rate int, giveUp bo
 	d := &driver{t: t, dir: dir, rate: rate, giveUp: giveUp}
 	for i := range 3 {
 		d.add(fmt.Sprintf("stream%d", i), 4*block, streamOver(t, grpcAddr))
-		d.add(fmt.Sprintf("unary%d", i), block, unaryOver(t, grpcAddr))
-		d.add(fmt.Sprintf("http%d", i), block, httpOver(httpAddr))
+		d.add(fmt.Sprintf("unary%d", i), batch, unaryOver(t, grpcAddr))
+		d.add(fmt.Sprintf("http%d", i), batch, httpOver(httpAddr))
 	}
 	d.add("rage0", rageClicks, unaryOver(t, grpcAddr))
 	d.add("rage1", rageClicks, httpOver(httpAddr))

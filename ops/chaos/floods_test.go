@@ -37,7 +37,7 @@ const (
 // the programs' memory stays bounded.
 func TestFloods(t *testing.T) {
 	h := newHouse(t, shape{roomy: true})
-	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), 500, false)
+	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), 1000, 5, false)
 	eventually(t, "honest clients are served", func() bool { return d.sent() > 1000 })
 	d.answers() // the first ones do not count
 	<-time.After(floodLasts / 2)
@@ -57,7 +57,7 @@ func TestFloods(t *testing.T) {
 						turns.Add(1)
 					}
 					// Hostile clients share two cores with those that they attack.
-					rest(ctx, 50*time.Millisecond)
+					rest(ctx, 250*time.Millisecond)
 				}
 			})
 		}
