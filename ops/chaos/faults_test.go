@@ -299,13 +299,14 @@ func (f *faults) spoil(path string, random *rand.Rand) {
 	switch random.IntN(4) {
 	case 0: // torn
 		err = file.Truncate(random.Int64N(info.Size()))
-	case 1, 2: // flipped
+	case 1, 2: // flipped, where something is written
 		var b [1]byte
-		for range 1 + random.IntN(8) {
+		for left := 1 + random.IntN(12); left > 0 && err == nil; {
 			at := random.Int64N(info.Size())
-			if _, err = file.ReadAt(b[:], at); err == nil {
+			if _, err = file.ReadAt(b[:], at); err == nil && (b[0] != 0 || random.IntN(1000) == 0) {
 				b[0] ^= byte(1 << random.IntN(8))
 				_, err = file.WriteAt(b[:], at)
+				left--
 			}
 		}
 	}
