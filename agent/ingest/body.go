@@ -17,6 +17,13 @@ import (
 // A browser that finds no memory for its body comes again after this.
 const busyDelay = time.Second
 
+// What people do on a page shrinks to a tenth or a thirtieth. A body that is larger than bombBytes and grows by
+// more than bombRatio was made to cost us.
+const (
+	bombBytes = 1 << 20
+	bombRatio = 100
+)
+
 var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
 // bodies decompresses request bodies itself, and counts each byte while it comes: one that grows over limit is cut
@@ -39,6 +46,7 @@ type meteredBody struct {
 	from    io.Reader
 	inflate bool // from is still compressed
 	gzip    *gzip.Reader
+	packed  int64 // read of the compressed body
 	limit   int64
 	left    int64 // of limit
 	held    int64 // of budget
@@ -54,7 +62,7 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 	if b.inflate {
 		b.inflate = false
 		b.gzip = inflaters.Get().(*gzip.Reader)
-		if err := b.gzip.Reset(b.from); err != nil {
+		if err := b.gzip.Reset(&countingReader{b.from, &b.packed}); err != nil {
 			return 0, b.fail("body_broken", connect.CodeInvalidArgument, fmt.Errorf("decompress: %w", err))
 		}
 		b.from = b.gzip
@@ -66,6 +74,9 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 		// No delay: it will never be taken.
 		return 0, b.fail("body_too_large", connect.CodeResourceExhausted,
 			fmt.Errorf("the batch is larger than %d bytes: send it in smaller pieces", b.limit))
+	case b.gzip != nil && b.limit-b.left > max(bombBytes, bombRatio*b.packed):
+		return 0, b.fail("bomb", connect.CodeInvalidArgument,
+			fmt.Errorf("the body is %d times as large as it came", bombRatio))
 	case !b.budget.TryAcquire(int64(n)):
 		busy := b.fail("busy", connect.CodeResourceExhausted, errors.New("too many bytes in flight: send the batch again"))
 		busy.Meta().Set("Retry-After", strconv.Itoa(retrySeconds(busyDelay)))
@@ -74,6 +85,17 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 		err = b.fail("body_broken", connect.CodeInvalidArgument, fmt.Errorf("decompress: %w", err))
 	}
 	b.held += int64(n)
+	return n, err
+}
+
+type countingReader struct {
+	io.Reader
+	n *int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	*c.n += int64(n)
 	return n, err
 }
 
