@@ -36,7 +36,7 @@ const (
 // TestFloods has clients of every bad kind beside honest ones, whose answers must not take twice as long, while
 // the programs' memory stays bounded.
 func TestFloods(t *testing.T) {
-	h := newHouse(t, shape{roomy: true})
+	h := newHouse(t, shape{})
 	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), 1000, 5, false)
 	eventually(t, "honest clients are served", func() bool { return d.sent() > 1000 })
 	d.answers() // the first ones do not count
