@@ -1,14 +1,17 @@
 // Builds dist/: gosight.js with its chunks evidence.js, recorder.js and vitals.js for script tags,
 // index.mjs with the same chunks for bundlers, and types.
 import { execFileSync } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { build } from "esbuild";
 
 process.chdir(import.meta.dirname);
 
-// Names of chunks change with their content: what an earlier build left must not be packed.
-for (const file of readdirSync("dist")) if (file !== "README") rmSync(`dist/${file}`, { recursive: true });
+// Agents are compiled with dist/ inside, and tests read from it: it is whole at any moment, also during a build.
+mkdirSync("node_modules/.cache", { recursive: true });
+const outdir = mkdtempSync("node_modules/.cache/dist-");
+process.on("exit", () => rmSync(outdir, { recursive: true, force: true }));
 
 const shared = {
   bundle: true,
@@ -28,7 +31,7 @@ await Promise.all([
       recorder: "src/recorder-script.ts",
       vitals: "src/vitals-script.ts",
     },
-    outdir: "dist",
+    outdir,
   }),
   build({
     ...shared,
@@ -44,7 +47,7 @@ await Promise.all([
     },
     outExtension: { ".js": ".mjs" },
     chunkNames: "chunk-[hash]",
-    outdir: "dist",
+    outdir,
   }),
 ]);
 
@@ -52,5 +55,19 @@ if (!process.argv.includes("--no-types")) {
   const tsc = createRequire(import.meta.url)
     .resolve("typescript/package.json")
     .replace("package.json", "bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", "tsconfig.types.json"], { stdio: "inherit" });
+  const types = ["-p", "tsconfig.types.json", "--outDir", join(outdir, "types")];
+  execFileSync(process.execPath, [tsc, ...types], { stdio: "inherit" });
 }
+
+const files = (dir) =>
+  readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1));
+const built = files(outdir);
+mkdirSync("dist/types", { recursive: true });
+// Chunks before what loads them.
+for (const file of built.sort((a, b) => a.includes("index") - b.includes("index")))
+  renameSync(join(outdir, file), join("dist", file));
+// Names of chunks change with their content: what an earlier build left must not be packed.
+for (const file of files("dist"))
+  if (/\.m?js$/.test(file) && !built.includes(file)) rmSync(join("dist", file));

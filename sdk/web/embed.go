@@ -7,7 +7,10 @@ import (
 	"io/fs"
 )
 
-//go:embed dist
+// What ends in ".js" or is the note: neither modules and types, which are for bundlers, nor an error before a build,
+// as "dist/*.js" alone would be.
+//
+//go:embed dist/*[.D][jM][sE]
 var dist embed.FS
 
 // Dist holds the built files by their plain names: "gosight.js", "recorder.js".
