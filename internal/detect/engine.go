@@ -16,7 +16,7 @@ type Engine struct {
 	cfg      Config
 	rules    map[string]*Rules // of projects that override some
 	shared   *Rules
-	sessions map[sessionKey]*session
+	projects map[string]*project
 	recent   session // ring of sessions in order of use, begins and ends here
 	queue    wakeQueue
 	warm     int64
@@ -27,7 +27,12 @@ type Engine struct {
 	page     page
 }
 
-type sessionKey struct{ project, id string }
+// project has the sessions of one project that are followed, at least one.
+type project struct {
+	name     string
+	rules    *Rules
+	sessions map[string]*session
+}
 
 // Stats counts what the engine did not use, since it was made.
 type Stats struct {
@@ -40,7 +45,7 @@ type Stats struct {
 
 // New makes an engine. It panics where cfg.Validate fails.
 func New(cfg Config) *Engine {
-	e := &Engine{sessions: map[sessionKey]*session{}, warm: early}
+	e := &Engine{projects: map[string]*project{}, warm: early}
 	e.recent.newer, e.recent.older = &e.recent, &e.recent
 	if err := e.SetConfig(cfg); err != nil {
 		panic("detect: " + err.Error())
@@ -61,8 +66,8 @@ func (e *Engine) SetConfig(cfg Config) error {
 		rules, _ := cfg.Rules.apply(override) // validated
 		e.rules[project] = &rules
 	}
-	for _, s := range e.sessions {
-		s.rules = e.rulesOf(s.project)
+	for name, p := range e.projects {
+		p.rules = e.rulesOf(name)
 	}
 	return nil
 }
@@ -76,7 +81,7 @@ func (e *Engine) rulesOf(project string) *Rules {
 
 // Stats returns the counts so far.
 func (e *Engine) Stats() Stats {
-	e.stats.Sessions = len(e.sessions)
+	e.stats.Sessions = len(e.queue)
 	return e.stats
 }
 
@@ -93,10 +98,10 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 		return nil
 	}
 	var out []Signal
-	s, known := e.sessions[sessionKey{project, sessionID}]
-	if known && ev.TS < s.floor {
+	s := e.session(project, sessionID)
+	if s != nil && ev.TS < s.floor {
 		e.stats.Late++
-		s.missed = max(s.missed, ev.TS)
+		s.whole = max(s.whole, ev.TS+1)
 		return nil
 	}
 	if !e.scratch.read(typ, ev, &e.points) {
@@ -105,7 +110,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 	}
 	e.page = page{cut(ev.URL, maxURL), cut(ev.PageID, maxID)}
 	e.scratch.page = &e.page
-	if !known {
+	if s == nil {
 		s, out = e.open(project, sessionID, now)
 	}
 	if !s.observe(&e.scratch, &e.work, e.cfg.LatenessMS, now) {
@@ -123,9 +128,9 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 // event, or everything around it, and does not find the signal too within Config.AdoptMS, it takes it back. The
 // engine keeps sig.
 func (e *Engine) Adopt(project, sessionID string, sig *gosight.Signal, now int64) []Signal {
-	s, known := e.sessions[sessionKey{project, sessionID}]
+	s := e.session(project, sessionID)
 	var out []Signal
-	if !known {
+	if s == nil {
 		s, out = e.open(project, sessionID, now)
 	}
 	s.hear(sig, now+e.cfg.AdoptMS)
@@ -146,34 +151,52 @@ func (e *Engine) Advance(now int64) []Signal {
 			out = e.conclude(s, now, out)
 			continue
 		}
-		if !s.resting && now-s.lastAt >= e.cfg.LatenessMS+settleMS {
+		if !s.resting() && now-s.lastAt >= e.cfg.LatenessMS+settleMS {
 			s.rest(&e.work)
 		}
 		out = e.say(s, now, out)
 		s.wake = max(s.due(&e.cfg), now+1)
-		heap.Fix(&e.queue, s.place)
+		heap.Fix(&e.queue, int(s.place))
 	}
 	return out
 }
 
-func (e *Engine) open(project, sessionID string, now int64) (s *session, out []Signal) {
-	for len(e.sessions) >= e.cfg.MaxSessions {
+// session finds one, nil where it is not followed. A batch is of one session: it is mostly the one before.
+func (e *Engine) session(project, id string) *session {
+	if s := e.recent.older; s != &e.recent && s.id == id && s.project.name == project {
+		return s
+	}
+	if p := e.projects[project]; p != nil {
+		return p.sessions[id]
+	}
+	return nil
+}
+
+func (e *Engine) open(projectName, id string, now int64) (s *session, out []Signal) {
+	for len(e.queue) >= e.cfg.MaxSessions {
 		out = e.conclude(e.recent.newer, now, out) // the least recent
 		e.stats.Evicted++
 	}
-	key := sessionKey{strings.Clone(project), strings.Clone(sessionID)}
-	s = newSession(key.project, key.id, e.rulesOf(project))
+	p := e.projects[projectName]
+	if p == nil {
+		p = &project{strings.Clone(projectName), e.rulesOf(projectName), map[string]*session{}}
+		e.projects[p.name] = p
+	}
+	s = newSession(p, strings.Clone(id))
 	s.lastAt = now
 	s.wake = now + e.cfg.IdleMS
-	e.sessions[key] = s
+	p.sessions[s.id] = s
 	e.used(s)
 	heap.Push(&e.queue, s)
 	return s, out
 }
 
 func (e *Engine) conclude(s *session, now int64, out []Signal) []Signal {
-	heap.Remove(&e.queue, s.place)
-	delete(e.sessions, sessionKey{s.project, s.id})
+	heap.Remove(&e.queue, int(s.place))
+	delete(s.project.sessions, s.id)
+	if len(s.project.sessions) == 0 {
+		delete(e.projects, s.project.name)
+	}
 	s.newer.older, s.older.newer = s.older, s.newer
 	s.conclude(&e.work)
 	for _, c := range s.claims {
@@ -197,7 +220,7 @@ func (e *Engine) used(s *session) {
 func (e *Engine) schedule(s *session) {
 	if due := s.due(&e.cfg); due < s.wake {
 		s.wake = due
-		heap.Fix(&e.queue, s.place)
+		heap.Fix(&e.queue, int(s.place))
 	}
 }
 
@@ -208,10 +231,10 @@ func (q wakeQueue) Len() int           { return len(q) }
 func (q wakeQueue) Less(i, j int) bool { return q[i].wake < q[j].wake }
 func (q wakeQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+	q[i].place, q[j].place = int32(i), int32(j)
 }
 func (q *wakeQueue) Push(s any) {
-	s.(*session).place = len(*q)
+	s.(*session).place = int32(len(*q))
 	*q = append(*q, s.(*session))
 }
 func (q *wakeQueue) Pop() any {

@@ -251,7 +251,7 @@ func TestFloodIsBounded(t *testing.T) {
 		ev.ID = fmt.Sprint("c", i)
 		e.Observe("p", "s", &ev, ev.TS)
 	}
-	s := e.sessions[sessionKey{"p", "s"}]
+	s := e.session("p", "s")
 	if len(s.window.buf) > maxWindow || len(s.window.rich) > maxRich || len(s.claims) > 4*maxRich {
 		t.Errorf("%d bytes, %d clicks, %d claims are held", len(s.window.buf), len(s.window.rich), len(s.claims))
 	}

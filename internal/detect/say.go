@@ -35,7 +35,7 @@ func (e *Engine) say(s *session, now int64, out []Signal) []Signal {
 		if sig.Timestamp < e.warm {
 			continue
 		}
-		out = append(out, Signal{s.project, s.id, proto.CloneOf(sig)})
+		out = append(out, Signal{s.project.name, s.id, proto.CloneOf(sig)})
 	}
 	return out
 }
@@ -65,7 +65,7 @@ func (f *finding) signal(s *session) *gosight.Signal {
 		selector, text = f.first.ref, f.first.text
 	}
 	return &gosight.Signal{
-		SignalId: SignalID(s.project, s.id, f.kind, f.first.id), Kind: f.kind, Timestamp: f.first.ts,
+		SignalId: SignalID(s.project.name, s.id, f.kind, f.first.id), Kind: f.kind, Timestamp: f.first.ts,
 		Url: url, PageId: f.first.page.id, Selector: selector, Text: text,
 		X: f.x, Y: f.y, Count: uint32(f.count), DurationMs: uint32(max(0, f.durationMS)),
 		Final: f.final, FirstEventId: f.first.id,

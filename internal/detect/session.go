@@ -12,22 +12,20 @@ import (
 // come so far. What the head finds is said at once. Evidence that comes late only makes a new head: a copy of
 // the settled one that sees the window again. What is then found differently is said again, or taken back.
 type session struct {
-	project, id string
-	rules       *Rules
-	window      window
-	tracks      [len(detectors)]track
-	claims      []*claim
+	project *project
+	id      string
+	window  window
+	tracks  [len(detectors)]track
+	claims  []*claim
 
-	since   int64 // event time from which on no evidence was missed because it came before the session was followed
-	missed  int64 // event time of the latest evidence that came too late
+	whole   int64 // event time from which on no evidence is missing, because it came too late or before this began
 	clock   int64 // event time: the latest timestamp
 	clockAt int64 // host time when that came
 	floor   int64 // event time before which evidence is too late
 	lastAt  int64 // host time of the last evidence
-	debt    int   // steps that replays took, less what each event may take
-	resting bool  // see rest
 	wake    int64 // host time for which it stands in the engine's queue
-	place   int   // there
+	place   int32 // there
+	debt    int32 // steps that replays took, less what each event may take
 
 	newer, older *session // in order of use
 }
@@ -67,8 +65,8 @@ const (
 	maxDebt       = 1 << 18
 )
 
-func newSession(project, id string, rules *Rules) *session {
-	return &session{project: project, id: id, rules: rules, since: never, missed: early, clock: early, floor: early}
+func newSession(p *project, id string) *session {
+	return &session{project: p, id: id, whole: never, clock: early, floor: early}
 }
 
 // observe takes evidence that is not too late. It reports false where the session has it already.
@@ -77,9 +75,9 @@ func (s *session) observe(e *evidence, w *workspace, latenessMS, now int64) bool
 	if !fresh && !moved {
 		return false
 	}
-	s.lastAt, s.resting = now, false
-	if s.since == never {
-		s.since = r.ts - latenessMS
+	s.lastAt = now
+	if s.whole == never {
+		s.whole = r.ts - latenessMS
 	}
 	if r.ts > s.clock {
 		s.clock, s.clockAt = r.ts, now
@@ -94,7 +92,7 @@ func (s *session) observe(e *evidence, w *workspace, latenessMS, now int64) bool
 			again[i] = true
 			continue
 		}
-		step(s.rules, t.head, s.window.read(r, &w.room), w.ahead(s, i))
+		step(s.project.rules, t.head, s.window.read(r, &w.room), w.ahead(s, i))
 		t.seen = r.ts
 	}
 	s.floor = max(s.floor, s.clock-latenessMS)
@@ -133,18 +131,18 @@ func (s *session) settle(w *workspace) {
 			if t.settled == nil {
 				t.settled = detectors[i].make()
 			}
-			step(s.rules, t.settled, e, w.behind(s, i))
+			step(s.project.rules, t.settled, e, w.behind(s, i))
 		}
 	})
 	for i := range s.tracks {
 		t := &s.tracks[i]
 		if t.settled != nil {
-			t.settled.tick(s.rules, s.floor, w.behind(s, i))
+			t.settled.tick(s.project.rules, s.floor, w.behind(s, i))
 			if t.settled.blank() {
 				t.settled = nil
 			}
 		}
-		if t.head != nil && t.seen < s.floor && t.head.due(s.rules) == never {
+		if t.head != nil && t.seen < s.floor && t.head.due(s.project.rules) == never {
 			t.head = nil // both have seen the same
 		}
 	}
@@ -156,14 +154,16 @@ func (s *session) settle(w *workspace) {
 // rest settles everything, when nothing came for longer than evidence may be late, and so holds one state of each
 // detector and no window.
 func (s *session) rest(w *workspace) {
-	s.resting = true
 	s.floor = s.clock + 1
 	s.settle(w)
 	s.window = window{}
 }
 
+// resting says whether nothing came since the last rest.
+func (s *session) resting() bool { return s.window.buf == nil }
+
 // settled is the event time before whose claims nothing changes any more, and they are forgotten.
-func (s *session) settled() int64 { return s.floor - correctable - s.rules.Dead.OutcomeMS }
+func (s *session) settled() int64 { return s.floor - correctable - s.project.rules.Dead.OutcomeMS }
 
 // judges says whether the session has seen enough to take back what another pass heard: the first event
 // itself, or everything around it.
@@ -171,8 +171,7 @@ func (s *session) judges(sig *gosight.Signal) bool {
 	if s.window.has(xxhash.Sum64String(sig.FirstEventId)) {
 		return true
 	}
-	return s.since <= sig.Timestamp && s.missed < sig.Timestamp &&
-		sig.Timestamp+int64(sig.DurationMs) >= s.settled()
+	return s.whole <= sig.Timestamp && sig.Timestamp+int64(sig.DurationMs) >= s.settled()
 }
 
 // replay makes a new head.
@@ -189,7 +188,7 @@ func (s *session) replay(i int, now int64, w *workspace) {
 		}
 	}
 	s.window.each(detectors[i].wants, &w.room, func(e *evidence) {
-		step(s.rules, t.head, e, w.ahead(s, i))
+		step(s.project.rules, t.head, e, w.ahead(s, i))
 		t.seen = e.ts
 		s.debt++
 	})
@@ -204,8 +203,8 @@ func (s *session) tick(i int, now int64, w *workspace) {
 		return
 	}
 	reached := s.clock + max(0, now-s.clockAt)
-	for due := t.head.due(s.rules); due < reached; due = t.head.due(s.rules) {
-		t.head.tick(s.rules, due+1, w.ahead(s, i))
+	for due := t.head.due(s.project.rules); due < reached; due = t.head.due(s.project.rules) {
+		t.head.tick(s.project.rules, due+1, w.ahead(s, i))
 		t.seen = max(t.seen, due)
 	}
 }
@@ -214,7 +213,7 @@ func (s *session) tick(i int, now int64, w *workspace) {
 func (s *session) conclude(w *workspace) {
 	for i := range s.tracks {
 		if d := s.tracks[i].head; d != nil {
-			d.tick(s.rules, never, w.ahead(s, i))
+			d.tick(s.project.rules, never, w.ahead(s, i))
 		}
 	}
 }
@@ -222,7 +221,7 @@ func (s *session) conclude(w *workspace) {
 // due is the host time at which the session must be looked at again.
 func (s *session) due(cfg *Config) int64 {
 	at := s.lastAt + cfg.IdleMS
-	if !s.resting {
+	if !s.resting() {
 		at = min(at, s.lastAt+cfg.LatenessMS+settleMS)
 	}
 	for i := range s.tracks {
@@ -230,7 +229,7 @@ func (s *session) due(cfg *Config) int64 {
 		if d == nil {
 			continue
 		}
-		if due := d.due(s.rules); due != never {
+		if due := d.due(s.project.rules); due != never {
 			at = min(at, s.clockAt+due+1-s.clock)
 		}
 	}

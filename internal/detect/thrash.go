@@ -15,9 +15,8 @@ type thrash struct {
 	x, y  axis
 	at    point // the last one; t is Unix ms
 	path  float64
-	turns []turn    // within the window
-	fit   *fit      // nil where none goes on
-	kept  *evidence // the last event that gave a turn
+	turns []turn // within the window
+	fit   *fit   // nil where none goes on
 }
 
 // axis is the movement along one axis: between extremes.
@@ -105,13 +104,16 @@ func (h *thrash) move(r *Rules, at point, e *evidence, out findings) {
 
 // turn notes that an axis was reversed at its extreme.
 func (h *thrash) turn(a *axis, along int8, e *evidence) {
-	if h.kept == nil || h.kept.sum != e.sum {
-		h.kept = e.keep()
+	var kept *evidence
+	if n := len(h.turns); n > 0 && h.turns[n-1].event.sum == e.sum {
+		kept = h.turns[n-1].event
+	} else {
+		kept = e.keep()
 	}
 	if len(h.turns) == maxTurns {
 		h.turns = slices.Delete(h.turns, 0, 1)
 	}
-	h.turns = append(h.turns, turn{at: a.extreme, event: h.kept, path: a.path, along: along})
+	h.turns = append(h.turns, turn{at: a.extreme, event: kept, path: a.path, along: along})
 	h.fresh = min(h.fresh+1, maxTurns)
 }
 
@@ -152,7 +154,7 @@ func (a *axis) follow(v, extreme, swing int32) course {
 func (h *thrash) forget(before int64) {
 	h.turns = slices.DeleteFunc(h.turns, func(t turn) bool { return t.at.t < before })
 	if len(h.turns) == 0 {
-		h.turns, h.kept = nil, nil
+		h.turns = nil
 	}
 }
 
@@ -199,7 +201,7 @@ func (h *thrash) end(out findings) {
 		return
 	}
 	h.find(true, out)
-	h.fit, h.turns, h.fresh, h.kept = nil, h.turns[:0], 0, nil
+	h.fit, h.turns, h.fresh = nil, h.turns[:0], 0
 }
 
 func (h *thrash) due(r *Rules) int64 {

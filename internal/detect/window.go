@@ -15,8 +15,8 @@ type window struct {
 	buf   []byte
 	rich  []*evidence // in the order of arrival
 	pages []*page
-	last  int32     // where the last record of buf starts
-	seen  [4]uint64 // Bloom filter of the sums in buf: most events are known to be new without a search
+	last  int32  // where the last record of buf starts
+	seen  uint64 // Bloom filter of the sums in buf: most events are known to be new without a search
 }
 
 // A record of buf: timestamp, sum, length of the body, type, length of the id; then id and body.
@@ -74,7 +74,8 @@ func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 	var scratch [recordHeader + maxID + 64]byte
 	packed := w.pack(scratch[:0], e)
 	if len(w.buf)+len(packed) > cap(w.buf) { // by less than append would: there are many windows
-		w.buf = append(make([]byte, 0, (len(w.buf)+len(packed))*5/4+64), w.buf...)
+		need := len(w.buf) + len(packed)
+		w.buf = append(slices.Grow([]byte(nil), need+need/8+32), w.buf...)
 	}
 	w.buf = slices.Insert(w.buf, place, packed...)
 	r = w.record(place)
@@ -97,9 +98,9 @@ func (w *window) isLate(e *evidence) bool {
 
 // mark notes a sum as seen. It reports whether it may have been already.
 func (w *window) mark(sum uint64) bool {
-	word, bit := sum>>6&3, uint64(1)<<(sum&63)
-	known := w.seen[word]&bit != 0
-	w.seen[word] |= bit
+	bit := uint64(1) << (sum & 63)
+	known := w.seen&bit != 0
+	w.seen |= bit
 	return known
 }
 
@@ -212,7 +213,7 @@ func (w *window) fold(before int64, room *evidence, take func(e *evidence)) {
 		return
 	}
 	w.buf = slices.Delete(w.buf, 0, at)
-	w.seen = [4]uint64{}
+	w.seen = 0
 	for at = 0; at < len(w.buf); {
 		r := w.record(at)
 		w.last = int32(at)
