@@ -38,7 +38,8 @@ func helm(t *testing.T, args ...string) (string, error) {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = chart
 	// Nothing of this user's own settings, and no network.
-	cmd.Env = append(os.Environ(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir())
+	home := t.TempDir()
+	cmd.Env = append(os.Environ(), "HELM_CONFIG_HOME="+home, "HELM_CACHE_HOME="+home, "HELM_DATA_HOME="+home)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -261,7 +262,8 @@ func checkContainer(t *testing.T, c container, p pod, listens map[string]string,
 			t.Errorf("%s: nothing is mounted at %s", c.Name, file)
 		}
 	}
-	if !c.SecurityContext.ReadOnlyRootFilesystem || c.SecurityContext.AllowPrivilegeEscalation || p.SecurityContext["runAsNonRoot"] != true {
+	if !c.SecurityContext.ReadOnlyRootFilesystem || c.SecurityContext.AllowPrivilegeEscalation ||
+		p.SecurityContext["runAsNonRoot"] != true {
 		t.Errorf("%s may do more than it needs", c.Name)
 	}
 	if c.Resources.Limits["memory"] == "" {
@@ -287,7 +289,8 @@ func TestChartFitsThePrograms(t *testing.T) {
 					cfg := parseAgent(t, args, env)
 					ports["agent"] = map[string]string{"grpc": port(t, cfg.GRPCAddr) + "/TCP", "http": port(t, cfg.HTTPAddr) + "/TCP",
 						"admin": port(t, cfg.AdminAddr) + "/TCP"}
-					checkContainer(t, c, p, ports["agent"], port(t, cfg.AdminAddr), cfg.DataDir, cfg.Forward.CAFile, cfg.Forward.TokenFile)
+					checkContainer(t, c, p, ports["agent"], port(t, cfg.AdminAddr),
+						cfg.DataDir, cfg.Forward.CAFile, cfg.Forward.TokenFile)
 					agents = cfg.Forward.Aggregators
 					if grace := p.TerminationGracePeriodSeconds; float64(grace) < cfg.Forward.FlushTimeout.Seconds()+10 {
 						t.Errorf("the agent flushes for %v, and is killed after %d s", cfg.Forward.FlushTimeout, grace)
@@ -299,7 +302,8 @@ func TestChartFitsThePrograms(t *testing.T) {
 					relay := port(t, cfg.RelayAddr)
 					ports["aggregator"] = map[string]string{"relay": relay + "/TCP", "relay-udp": relay + "/UDP",
 						"api": port(t, cfg.APIAddr) + "/TCP", "admin": port(t, cfg.AdminAddr) + "/TCP"}
-					checkContainer(t, c, p, ports["aggregator"], port(t, cfg.AdminAddr), cfg.Receive.CertFile, cfg.Receive.KeyFile, cfg.Receive.TokensFile)
+					checkContainer(t, c, p, ports["aggregator"], port(t, cfg.AdminAddr),
+						cfg.Receive.CertFile, cfg.Receive.KeyFile, cfg.Receive.TokensFile)
 					relays = append(relays, m.Metadata.Name+":"+relay)
 				}
 			}
@@ -365,8 +369,9 @@ func TestSidecarExampleFitsTheAgent(t *testing.T) {
 	c := p.InitContainers[0]
 	args, env := begins(t, c, p, all)
 	cfg := parseAgent(t, args, env)
-	checkContainer(t, c, p, map[string]string{"gosight-http": port(t, cfg.HTTPAddr) + "/TCP", "gosight-admin": port(t, cfg.AdminAddr) + "/TCP"},
-		port(t, cfg.AdminAddr), cfg.DataDir, cfg.Forward.CAFile, cfg.Forward.TokenFile)
+	admin := port(t, cfg.AdminAddr)
+	listens := map[string]string{"gosight-http": port(t, cfg.HTTPAddr) + "/TCP", "gosight-admin": admin + "/TCP"}
+	checkContainer(t, c, p, listens, admin, cfg.DataDir, cfg.Forward.CAFile, cfg.Forward.TokenFile)
 	if endpoint := p.Containers[0].Env[0].Value; endpoint != cfg.GRPCAddr {
 		t.Errorf("the application sends to %s, the agent listens on %s", endpoint, cfg.GRPCAddr)
 	}

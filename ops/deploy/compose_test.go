@@ -96,8 +96,8 @@ func TestComposeServices(t *testing.T) {
 		if len(s.Healthcheck.Test) == 0 && name != "certs" {
 			t.Errorf("%s: no health check", name)
 		}
-		if strings.HasPrefix(s.Image, "gosight/") && (!s.ReadOnly || s.User != "65532:65532" || !slices.Equal(s.CapDrop, []string{"ALL"}) ||
-			!slices.Contains(s.SecurityOpt, "no-new-privileges:true")) {
+		if strings.HasPrefix(s.Image, "gosight/") && (!s.ReadOnly || s.User != "65532:65532" ||
+			!slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true")) {
 			t.Errorf("%s may do more than it needs: %+v", name, s)
 		}
 		for dependency := range s.DependsOn {
@@ -180,7 +180,8 @@ func TestComposeAgentsAndAggregatorsFitTogether(t *testing.T) {
 		}
 		for _, file := range []string{cfg.Receive.CertFile, cfg.Receive.KeyFile, cfg.Receive.TokensFile} {
 			base := path.Base(file)
-			if !slices.Contains([]string{"server.pem", "server.key", "tokens"}, base) || made[mounted(s, path.Dir(file))] != "aggregator" {
+			if !slices.Contains([]string{"server.pem", "server.key", "tokens"}, base) ||
+				made[mounted(s, path.Dir(file))] != "aggregator" {
 				t.Errorf("%s reads %s, which certs does not make", name, file)
 			}
 		}

@@ -174,7 +174,8 @@ func checkExperience(figures map[string]figure, visits []visit) {
 	panel("Web vitals, 75th percentile").keyed("vital", "p75", map[string]float64{"LCP": quantile(.75, lcp)})
 	panel("Web vitals, 75th percentile").keyed("vital", "samples", map[string]float64{"LCP": float64(len(lcp))})
 	good := slices.DeleteFunc(slices.Clone(lcp), func(ms float64) bool { return ms > 2500 })
-	panel("Web vitals, 75th percentile").keyed("vital", "good", map[string]float64{"LCP": float64(len(good)) / float64(len(lcp))})
+	panel("Web vitals, 75th percentile").keyed("vital", "good",
+		map[string]float64{"LCP": float64(len(good)) / float64(len(lcp))})
 	depth, views := map[string]float64{}, map[string]float64{}
 	for view, d := range deepest {
 		depth[view[0]] += d
@@ -239,7 +240,8 @@ func checkSessions(figures map[string]figure, visits []visit) {
 		},
 		"duration": func(v visit) float64 { return float64(v.end - v.begin) },
 	} {
-		panel("Latest visits").keyed("session", column, tally(latest, func(v visit, add func(string, float64)) { add(v.id, of(v)) }))
+		panel("Latest visits").keyed("session", column,
+			tally(latest, func(v visit, add func(string, float64)) { add(v.id, of(v)) }))
 	}
 }
 

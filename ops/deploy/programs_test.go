@@ -111,7 +111,8 @@ func TestImages(t *testing.T) {
 	keys := map[string]string{"GOSIGHT_KEYS": "k=default"}
 	maps.Copy(keys, agentImage.Env)
 	a := parseAgent(t, nil, keys)
-	relay := map[string]string{"GOSIGHT_RECEIVE_TOKENS_FILE": "/t", "GOSIGHT_RECEIVE_CERT_FILE": "/c", "GOSIGHT_RECEIVE_KEY_FILE": "/k"}
+	relay := map[string]string{"GOSIGHT_RECEIVE_TOKENS_FILE": "/t", "GOSIGHT_RECEIVE_CERT_FILE": "/c",
+		"GOSIGHT_RECEIVE_KEY_FILE": "/k"}
 	maps.Copy(relay, aggregatorImage.Env)
 	c := parseAggregator(t, nil, relay)
 
@@ -140,7 +141,8 @@ func TestImages(t *testing.T) {
 			t.Errorf("%s: health check %v, want %v", name, image.Healthcheck, want)
 		}
 	}
-	for name, program := range map[string]string{"agent": "agent/cmd/gosight-agent", "aggregator": "aggregator/cmd/gosight-aggregator",
+	for name, program := range map[string]string{
+		"agent": "agent/cmd/gosight-agent", "aggregator": "aggregator/cmd/gosight-aggregator",
 		"gosight": "ops/cmd/gosight", "base": "ops/docker/healthcheck"} {
 		if _, err := os.Stat(filepath.Join(Root, program, "main.go")); err != nil {
 			t.Error(err)

@@ -50,7 +50,8 @@ func generate(n int, from, to int64) []visit {
 			page, url := fmt.Sprintf("%s-p%d", v.id, p), shop+pick("/", "/plants", "/checkout")+pick("", "?q=fern")
 			v.pages = append(v.pages, page)
 			add := func(kind, name, text, payload string, value float64) {
-				v.events = append(v.events, event{kind: kind, url: url, page: page, name: name, text: text, payload: payload, ts: at, value: value})
+				v.events = append(v.events, event{kind: kind, url: url, page: page, name: name, text: text, payload: payload,
+					ts: at, value: value})
 				at += 1 + rng.Int64N(9_000)
 			}
 			add("page_load", "", "Fern & Field", "{}", 200)
@@ -80,7 +81,8 @@ func generate(n int, from, to int64) []visit {
 			}
 		}
 		if v.recorded {
-			v.events = append(v.events, event{kind: "full_snapshot", url: v.events[0].url, page: v.pages[0], ts: v.begin})
+			first := event{kind: "full_snapshot", url: v.events[0].url, page: v.pages[0], ts: v.begin}
+			v.events = append(v.events, first)
 		}
 		for _, e := range v.events {
 			v.end = max(v.end, e.ts)

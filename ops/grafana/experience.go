@@ -5,7 +5,8 @@ const seen = `project = ${project:sqlstring} AND $__timeFilter(ts) AND kind IN (
   AND positionCaseInsensitive(url, ${page:sqlstring}) > 0`
 
 // happened restricts events likewise.
-const happened = `project = ${project:sqlstring} AND $__timeFilter(ts) AND positionCaseInsensitive(url, ${page:sqlstring}) > 0`
+const happened = `project = ${project:sqlstring} AND $__timeFilter(ts)
+  AND positionCaseInsensitive(url, ${page:sqlstring}) > 0`
 
 func experience() Dashboard {
 	return Dashboard{
@@ -13,7 +14,8 @@ func experience() Dashboard {
 		about:     "Where people get stuck: signals by page and element, with the replay one click away.",
 		variables: []any{projectVariable, kindVariable, pageVariable, uiVariable},
 		panels: []panel{
-			{title: "Visits", kind: "stat", w: 4, h: 4, about: "Visits that had an event in the period, on these pages.",
+			{title: "Visits", kind: "stat", w: 4, h: 4,
+				about: "Visits that had an event in the period, on these pages.",
 				sql: `SELECT uniqExact(session_id) AS visits FROM gosight.events FINAL
 WHERE ` + happened},
 			{title: "Signals", kind: "stat", w: 4, h: 4, about: "Rage clicks, dead clicks and the like.",
@@ -34,11 +36,13 @@ WHERE ` + happened},
 				sql: `SELECT kind, count() AS signals FROM gosight.signals FINAL
 WHERE ` + seen + `
 GROUP BY kind ORDER BY signals DESC`},
-			{title: "Signals over time", kind: "timeseries", w: 16, h: 8, stack: true, bars: true, about: "By kind.",
+			{title: "Signals over time", kind: "timeseries", w: 16, h: 8, stack: true, bars: true,
+				about: "By kind.",
 				sql: `SELECT $__timeInterval(ts) AS time, kind, count() AS signals FROM gosight.signals FINAL
 WHERE ` + seen + `
 GROUP BY time, kind ORDER BY time, kind`},
-			{title: "Worst pages", kind: "table", w: 8, h: 10, about: "Pages by the signals on them; the link opens their insights.",
+			{title: "Worst pages", kind: "table", w: 8, h: 10,
+				about: "Pages by the signals on them; the link opens their insights.",
 				columns: []column{
 					{name: "page", link: "${ui}/insights?page=${__data.fields.page:percentencode}", linkTitle: "Insights"},
 					{name: "signals", width: 80}, {name: "visits", width: 80},
@@ -60,10 +64,13 @@ FROM gosight.signals FINAL
 WHERE ` + seen + ` AND selector != ''
 GROUP BY element, page, kind ORDER BY signals DESC, visits DESC, element, page, kind LIMIT 50`},
 			{kind: "row", title: "Who"},
-			{title: "Signals for 100 visits, by country", kind: "bargauge", w: 8, h: 9, about: "Countries with the most visits.",
-				sql: per100("country")},
-			{title: "… by device", kind: "bargauge", w: 8, h: 9, about: "Desktop, tablet, mobile.", sql: per100("device")},
-			{title: "… by browser", kind: "bargauge", w: 8, h: 9, about: "Browsers with the most visits.", sql: per100("browser")},
+			{title: "Signals for 100 visits, by country", kind: "bargauge", w: 8, h: 9,
+				about: "Countries with the most visits.",
+				sql:   per100("country")},
+			{title: "… by device", kind: "bargauge", w: 8, h: 9,
+				about: "Desktop, tablet, mobile.", sql: per100("device")},
+			{title: "… by browser", kind: "bargauge", w: 8, h: 9,
+				about: "Browsers with the most visits.", sql: per100("browser")},
 			{kind: "row", title: "How it felt"},
 			{title: "Web vitals, 75th percentile", kind: "table", w: 8, h: 9,
 				about:   "Good: LCP below 2,500 ms, INP below 200 ms, CLS below 0.1.",
@@ -73,7 +80,8 @@ GROUP BY element, page, kind ORDER BY signals DESC, visits DESC, element, page, 
 FROM gosight.events FINAL
 WHERE ` + happened + ` AND event_type = 'web_vital'
 GROUP BY vital ORDER BY vital`},
-			{title: "Largest contentful paint, 75th percentile", kind: "timeseries", w: 8, h: 9, unit: "ms", about: "By device.",
+			{title: "Largest contentful paint, 75th percentile", kind: "timeseries", w: 8, h: 9, unit: "ms",
+				about: "By device.",
 				sql: `SELECT $__timeInterval(ts) AS time, device, quantileExact(0.75)(value) AS lcp FROM gosight.events FINAL
 WHERE ` + happened + ` AND event_type = 'web_vital' AND name = 'LCP'
 GROUP BY time, device ORDER BY time, device`},
@@ -84,7 +92,8 @@ GROUP BY time, device ORDER BY time, device`},
   WHERE ` + happened + ` AND event_type = 'scroll'
   GROUP BY page, session_id, page_id)
 GROUP BY page ORDER BY count() DESC, page LIMIT 12`},
-			{title: "Errors", kind: "table", w: 24, h: 9, about: "What scripts failed with; the link plays the latest example.",
+			{title: "Errors", kind: "table", w: 24, h: 9,
+				about: "What scripts failed with; the link plays the latest example.",
 				columns: []column{
 					replay("message"), {name: "errors", width: 90}, {name: "visits", width: 90},
 					{name: "session", hidden: true}, {name: "at", hidden: true, unit: "none"},

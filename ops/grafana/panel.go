@@ -106,7 +106,8 @@ func (p panel) options() object {
 			"legend":       object{"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []string{}}}
 	case "piechart":
 		return object{"reduceOptions": values, "pieType": "donut", "orientation": "auto", "displayLabels": []string{"percent"},
-			"legend":  object{"showLegend": true, "displayMode": "table", "placement": "right", "values": []string{"value"}, "calcs": []string{}},
+			"legend": object{"showLegend": true, "displayMode": "table", "placement": "right", "values": []string{"value"},
+				"calcs": []string{}},
 			"tooltip": object{"mode": "single", "sort": "none"}}
 	}
 	return object{}

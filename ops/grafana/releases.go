@@ -33,7 +33,8 @@ WHERE project = ${project:sqlstring} AND $__timeFilter(ts) AND metadata[${key:sq
 GROUP BY metadata[${key:sqlstring}] ORDER BY time`},
 		}},
 		panels: []panel{
-			{title: "Side by side", kind: "table", w: 24, h: 5, about: "All figures are of the visits of the period.",
+			{title: "Side by side", kind: "table", w: 24, h: 5,
+				about: "All figures are of the visits of the period.",
 				columns: []column{{name: "median duration", unit: "ms"}, {name: "visits with an error", unit: "percentunit"},
 					{name: "LCP p75", unit: "ms"}},
 				sql: `SELECT v.release AS release, count() AS visits, 100 * sum(s.signals) / count() AS "signals for 100 visits",
@@ -64,13 +65,15 @@ LEFT JOIN (
   WHERE project = ${project:sqlstring} AND $__timeFilter(ts) AND kind IN (${kind:sqlstring})
   GROUP BY session_id) AS s ON s.session_id = v.session_id
 GROUP BY time, release ORDER BY time, release`},
-			{title: "Visits", kind: "timeseries", w: 12, h: 9, bars: true, stack: true, about: "When each release was met.",
+			{title: "Visits", kind: "timeseries", w: 12, h: 9, bars: true, stack: true,
+				about: "When each release was met.",
 				sql: `SELECT $__timeInterval(began) AS time, release, count() AS visits FROM (
   SELECT session_id, argMax(metadata[${key:sqlstring}], (ts, event_id)) AS release, min(ts) AS began FROM gosight.events FINAL
   WHERE project = ${project:sqlstring} AND $__timeFilter(ts) AND metadata[${key:sqlstring}] IN (${a:sqlstring}, ${b:sqlstring})
   GROUP BY session_id)
 GROUP BY time, release ORDER BY time, release`},
-			{title: "Signals by kind", kind: "table", w: 10, h: 11, about: "For 100 visits; what grew most comes first.",
+			{title: "Signals by kind", kind: "table", w: 10, h: 11,
+				about: "For 100 visits; what grew most comes first.",
 				sql: `SELECT s.kind AS kind, 100 * countIf(v.release = ${a:sqlstring}) / any(n.old) AS old,
   100 * countIf(v.release = ${b:sqlstring}) / any(n.new) AS new, new - old AS change
 FROM gosight.signals AS s FINAL

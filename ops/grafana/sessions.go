@@ -20,20 +20,24 @@ WHERE ` + started},
 				sql: `SELECT count() AS live FROM gosight.sessions FINAL
 WHERE project = ${project:sqlstring} AND received_at > now64(3) - INTERVAL 60 SECOND
   AND ended_at > now64(3) - INTERVAL 120 SECOND`},
-			{title: "Median duration", kind: "stat", w: 4, h: 4, unit: "ms", about: "From the first event to the last.",
+			{title: "Median duration", kind: "stat", w: 4, h: 4, unit: "ms",
+				about: "From the first event to the last.",
 				sql: `SELECT quantileExact(0.5)(dateDiff('millisecond', started_at, ended_at)) AS duration FROM gosight.sessions FINAL
 WHERE ` + started},
 			{title: "Pages in a visit", kind: "stat", w: 4, h: 4, about: "On average.",
 				sql: `SELECT avg(pages) AS pages FROM gosight.sessions FINAL
 WHERE ` + started},
-			{title: "Recorded", kind: "stat", w: 4, h: 4, unit: "percentunit", about: "Share of visits that can be replayed.",
+			{title: "Recorded", kind: "stat", w: 4, h: 4, unit: "percentunit",
+				about: "Share of visits that can be replayed.",
 				sql: `SELECT avg(has_replay) AS recorded FROM gosight.sessions FINAL
 WHERE ` + started},
-			{title: "Visits over time", kind: "timeseries", w: 12, h: 8, bars: true, stack: true, about: "By device, when they began.",
+			{title: "Visits over time", kind: "timeseries", w: 12, h: 8, bars: true, stack: true,
+				about: "By device, when they began.",
 				sql: `SELECT $__timeInterval(started_at) AS time, device, count() AS visits FROM gosight.sessions FINAL
 WHERE ` + started + `
 GROUP BY time, device ORDER BY time, device`},
-			{title: "Events over time", kind: "timeseries", w: 12, h: 8, stack: true, about: "By type; repeats count once.",
+			{title: "Events over time", kind: "timeseries", w: 12, h: 8, stack: true,
+				about: "By type; repeats count once.",
 				sql: `SELECT $__timeInterval(ts) AS time, event_type, count() AS events FROM gosight.events FINAL
 WHERE project = ${project:sqlstring} AND $__timeFilter(ts)
 GROUP BY time, event_type ORDER BY time, event_type`},
@@ -43,17 +47,22 @@ GROUP BY time, event_type ORDER BY time, event_type`},
 FROM (SELECT dateDiff('millisecond', started_at, ended_at) / 1000 AS s FROM gosight.sessions FINAL
 WHERE ` + started + `)
 GROUP BY lasted ORDER BY min(s)`},
-			{title: "Countries", kind: "bargauge", w: 8, h: 8, about: "Visits by country.", sql: visitsBy("country")},
-			{title: "Entry pages", kind: "table", w: 8, h: 8, about: "Where visits began, and how many saw only that page.",
+			{title: "Countries", kind: "bargauge", w: 8, h: 8,
+				about: "Visits by country.", sql: visitsBy("country")},
+			{title: "Entry pages", kind: "table", w: 8, h: 8,
+				about:   "Where visits began, and how many saw only that page.",
 				columns: []column{{name: "visits", width: 80}, {name: "bounced", width: 90, unit: "percentunit"}},
 				sql: `SELECT cutQueryStringAndFragment(entry_url) AS page, count() AS visits, avg(pages <= 1) AS bounced
 FROM gosight.sessions FINAL
 WHERE ` + started + `
 GROUP BY page ORDER BY visits DESC, page LIMIT 50`},
-			{title: "Browsers", kind: "piechart", w: 8, h: 8, about: "Visits by browser.", sql: visitsBy("browser")},
-			{title: "Systems", kind: "piechart", w: 8, h: 8, about: "Visits by operating system.", sql: visitsBy("os")},
+			{title: "Browsers", kind: "piechart", w: 8, h: 8,
+				about: "Visits by browser.", sql: visitsBy("browser")},
+			{title: "Systems", kind: "piechart", w: 8, h: 8,
+				about: "Visits by operating system.", sql: visitsBy("os")},
 			{title: "Devices", kind: "piechart", w: 8, h: 8, about: "Visits by device.", sql: visitsBy("device")},
-			{title: "Latest visits", kind: "table", w: 24, h: 12, about: "The link plays the visit from its beginning.",
+			{title: "Latest visits", kind: "table", w: 24, h: 12,
+				about: "The link plays the visit from its beginning.",
 				columns: []column{
 					{name: "session", link: "${ui}/sessions/${__data.fields.session}", linkTitle: "Watch it"},
 					{name: "duration", unit: "ms"},

@@ -34,7 +34,8 @@ func (c certs) Run() error {
 	}
 	var tokens strings.Builder
 	for _, agent := range c.Agents {
-		if agent == "" || agent[0] == '.' || agent == "aggregator" || agent != filepath.Base(agent) || strings.ContainsAny(agent, " \t") {
+		if agent == "" || agent[0] == '.' || agent == "aggregator" ||
+			agent != filepath.Base(agent) || strings.ContainsAny(agent, " \t") {
 			return fmt.Errorf("%q cannot be an agent's name here: it is to be a folder's", agent)
 		}
 		edge := filepath.Join(c.Dir, agent)

@@ -14,7 +14,8 @@ import (
 
 // The services of docker-compose.yml that run this program must be able to; ops/deploy checks the other programs'.
 func TestComposeStartsCommandsThatExist(t *testing.T) {
-	compose, err := deploy.ReadCompose(deploy.Root+"../docker-compose.yml", func(name string) string { return "value-of-" + name })
+	value := func(name string) string { return "value-of-" + name }
+	compose, err := deploy.ReadCompose(deploy.Root+"../docker-compose.yml", value)
 	if err != nil {
 		t.Fatal(err)
 	}
