@@ -81,6 +81,7 @@ func ackBeforeFsync(t *testing.T) {
 	h.agent.await()
 	d.stop()
 	h.quiet()
+	h.settles = 0
 	r := h.check(d)
 	t.Logf("as it should be, this fails: %s", r)
 	if r.holds(0) || r.missing == 0 {
@@ -129,6 +130,7 @@ func ledgerThatKeepsRepeats(t *testing.T) {
 	}
 	d.stop()
 	h.quiet()
+	h.settles = 0
 	r := h.check(d)
 	t.Logf("as it should be, this fails: %s", r)
 	if r.holds(0) || r.doubled == 0 {

@@ -178,9 +178,9 @@ func (h *house) check(d *driver) *report {
 	return r
 }
 
-// settled asks until nothing is wrong, or half a minute has passed: signals follow their events by seconds.
+// settled asks until nothing is wrong, or too long has passed: signals follow their events by seconds.
 func (h *house) settled(wrong func() []string) []string {
-	for deadline := time.Now().Add(45 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+	for deadline := time.Now().Add(h.settles); ; time.Sleep(500 * time.Millisecond) {
 		said := wrong()
 		if len(said) == 0 || time.Now().After(deadline) {
 			return said

@@ -69,6 +69,8 @@ type house struct {
 	// small is where the agent keeps its data: a file system of its own where that is allowed, so that it can be
 	// filled. Else it is empty, and max-bytes is what is met.
 	small string
+	// settles is how long numbers may take to be right once everything is stored.
+	settles time.Duration
 
 	agent, kafka, clickhouse *process
 	aggregators              [2]*process
@@ -97,7 +99,7 @@ func newHouse(t *testing.T, s shape) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, dir: t.TempDir(), adminOf: map[*process]string{}}
+	h := &house{t: t, dir: t.TempDir(), adminOf: map[*process]string{}, settles: 45 * time.Second}
 	data := filepath.Join(h.dir, "agent")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
