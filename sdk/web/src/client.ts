@@ -112,7 +112,7 @@ class Recording implements Page {
   readonly masked: string;
   readonly blocked: string;
   pointer?: [x: number, y: number];
-  #pageId = randomId(8);
+  readonly pageId = randomId(8);
   #serial = 0;
   #dropped = 0;
   #hiders: ((leaving: boolean) => void)[] = [];
@@ -126,7 +126,7 @@ class Recording implements Page {
 
   constructor(
     readonly settings: Settings,
-    private readonly sessions: Sessions,
+    readonly sessions: Sessions,
     features: Feature[],
     consent: string,
   ) {
@@ -150,7 +150,7 @@ class Recording implements Page {
     this.#delivery = new Delivery(settings, (events) => {
       this.#dropped += events;
     });
-    this.#batches = new Batches(this.#pageId, (parcel) => this.#delivery.send(parcel));
+    this.#batches = new Batches(this.pageId, (parcel) => this.#delivery.send(parcel));
     // The visitor opened a page: that begins a visit, or goes on with one.
     this.#session = sessions.at(Date.now(), true);
     for (const feature of features) quietly(() => feature(this));
@@ -204,7 +204,7 @@ class Recording implements Page {
     if (!session?.sampled) return undefined;
     const before = this.#session?.id;
     this.#session = session;
-    const id = `${this.#pageId}.${(this.#serial++).toString(36)}`;
+    const id = `${this.pageId}.${(this.#serial++).toString(36)}`;
     const event = { type, payload, timestamp, id, metadata: { url: this.url() } };
     this.#batches.add(lane, event, session.id, session.user, () => this.#header(session), !!how.urgent);
     if (before && before !== session.id) for (const fn of this.#rotated) quietly(fn);
@@ -223,7 +223,7 @@ class Recording implements Page {
       userId: session.user,
       metadata: {
         url: this.url(),
-        page_id: this.#pageId,
+        page_id: this.pageId,
         ...environment,
         ...(dropped ? { dropped: String(dropped) } : {}),
       },

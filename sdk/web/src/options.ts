@@ -32,6 +32,11 @@ export interface Options {
   console?: ConsoleLevel[];
   /** Record timings of fetch and XMLHttpRequest. Default true. */
   network?: boolean;
+  /**
+   * Other origins, such as "https://api.example.com", whose requests carry the session and page too. The page's own
+   * origin always does; an origin named here must allow the headers `x-gosight-session` and `x-gosight-page`.
+   */
+  traceOrigins?: string[];
   /** Record uncaught errors and unhandled rejections. Default true. */
   errors?: boolean;
   /** Record web vitals. Default true. */

@@ -1,6 +1,7 @@
 // What a feature has to do with: the page being recorded, and the way its events take.
 import type { Settings } from "./options.ts";
 import type { Scope } from "./scope.ts";
+import type { Sessions } from "./session.ts";
 
 export interface Emit {
   /** Goes to the agent within a fifth of a second, not at the next round. */
@@ -13,6 +14,9 @@ export interface Emit {
 export interface Page {
   readonly settings: Settings;
   readonly scope: Scope;
+  readonly sessions: Sessions;
+  /** One document's life, in the metadata of its events. */
+  readonly pageId: string;
   /** Selector of elements whose text is masked. */
   readonly masked: string;
   /** Selector of elements that are left out. */

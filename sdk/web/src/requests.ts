@@ -1,5 +1,7 @@
 // The page's own requests by fetch and XMLHttpRequest, but for ours.
 import type { Page } from "./page.ts";
+import { quietly } from "./scope.ts";
+import { carry, trail } from "./trail.ts";
 
 export interface PageRequest {
   method: string;
@@ -14,7 +16,8 @@ export function tapRequests(page: Page, begun: (request: PageRequest) => (status
   const absolute = (url: string) => new URL(url, document.baseURI).href;
   const ours = (url: string) => settings.endpoints.some((endpoint) => url.startsWith(`${endpoint}/gosight.`));
 
-  scope.tap(window, "fetch", (_, [input, init]) => {
+  scope.tap(window, "fetch", (_, args) => {
+    const [input, init] = args;
     const request = input instanceof Request ? input : undefined;
     const options = (init ?? {}) as RequestInit;
     const url = absolute(request?.url ?? String(input));
@@ -24,6 +27,7 @@ export function tapRequests(page: Page, begun: (request: PageRequest) => (status
       url,
       aside: !!(options.keepalive ?? request?.keepalive) || (options.mode ?? request?.mode) === "no-cors",
     });
+    quietly(() => carry(args, trail(page, url)));
     return (result) =>
       void (result as Promise<Response>).then(
         (answer) => done(answer.status),
@@ -40,6 +44,9 @@ export function tapRequests(page: Page, begun: (request: PageRequest) => (status
     const request = opened.get(xhr);
     if (!request || ours(request.url)) return;
     const done = begun(request);
+    quietly(() => {
+      for (const [name, value] of trail(page, request.url)) xhr.setRequestHeader(name, value);
+    });
     xhr.addEventListener("loadend", () => scope.open && done(xhr.status), { once: true });
   });
 }

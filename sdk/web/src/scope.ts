@@ -36,13 +36,13 @@ export class Scope {
   }
 
   /**
-   * Lets `note` see each call of `object[name]` before it is made, and its result after. A Proxy keeps the
+   * Lets `note` see, and change in place, the arguments of each call of `object[name]`, and its result after. A Proxy keeps the
    * function's name, length and "[native code]", which pages test for.
    */
   tap<T extends object, K extends keyof T>(
     object: T | undefined,
     name: K,
-    note: (self: unknown, args: readonly unknown[]) => After,
+    note: (self: unknown, args: unknown[]) => After,
   ): void {
     const original = object?.[name];
     if (!object || typeof original !== "function") return;

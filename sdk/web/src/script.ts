@@ -39,6 +39,7 @@ if (tag?.src && !host.gosight) {
     consent: dataset.consent === "required" ? "required" : "implied",
     sampling: { sessions: share(dataset.sample), replay: share(dataset.replaySample) },
     cookieDomain: dataset.cookieDomain,
+    traceOrigins: dataset.traceOrigins?.split(/[\s,]+/),
   };
   host.gosight = start(options, {
     evidence: loader("evidence", tag),
