@@ -42,7 +42,7 @@ func Parse[T any](app App, args []string) (T, error) {
 	var settings T
 	var common struct {
 		Config  kong.ConfigFlag  `help:"YAML file with settings; flags and variables win." placeholder:"FILE" env:"GOSIGHT_CONFIG"`
-		Version kong.VersionFlag `help:"Print the version."`
+		Version kong.VersionFlag `help:"Print the version." env:"-"`
 	}
 	parser, err := kong.New(&common, append(Options(app), kong.Embed(&settings))...)
 	if err != nil {

@@ -67,3 +67,11 @@ func write(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
+
+// GOSIGHT_VERSION is what image tags are called in compose files: it must not make programs print theirs and end.
+func TestVersionHasNoVariable(t *testing.T) {
+	t.Setenv("GOSIGHT_VERSION", "1.2.3")
+	if _, err := Parse[settings](App{Name: "test"}, nil); err != nil {
+		t.Fatal(err)
+	}
+}
