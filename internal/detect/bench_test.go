@@ -177,7 +177,7 @@ func TestMemoryPerSession(t *testing.T) {
 	events := interleave(sessions, 60)
 	typical := measure(events, 0)
 	t.Logf("bytes a session: %d on the mix, %d in its first 12 s, %d after 15 s of rest", typical, measure(interleave(sessions, 12), 0), measure(events, 15_000))
-	if typical > 3072 {
-		t.Errorf("a session takes %d bytes, more than 3072", typical)
+	if typical > 2048 {
+		t.Errorf("a session takes %d bytes, more than 2048", typical)
 	}
 }

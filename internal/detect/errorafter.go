@@ -3,8 +3,8 @@ package detect
 // errorAfter finds error_click: uncaught errors soon after a click, blamed on the last click before them.
 type errorAfter struct {
 	click  *evidence
-	errors int
 	last   int64
+	errors int32
 	ended  bool
 }
 
@@ -26,7 +26,7 @@ func (a *errorAfter) step(r *Rules, e *evidence, out findings) {
 
 func (a *errorAfter) find(out findings) {
 	out.found(finding{
-		kind: ErrorClick, first: a.click, x: float64(a.click.x), y: float64(a.click.y), count: a.errors,
+		kind: ErrorClick, first: a.click, x: float64(a.click.x), y: float64(a.click.y), count: int(a.errors),
 		durationMS: a.last - a.click.ts, final: a.ended,
 	})
 }

@@ -17,14 +17,14 @@ type unanswered struct {
 type question struct {
 	first   *evidence
 	again   []*evidence // repeated clicks, at most maxAgain; count has them all
-	count   int
 	last    int64
-	said    string // the kind found
-	none    bool   // an outcome says that nothing answered
-	answer  bool   // an outcome says that something did
-	stirred bool   // without outcome: something happened after it
-	late    bool   // the deadline is over
-	ended   bool   // no repetition can follow
+	count   int32
+	said    verdict
+	none    bool // an outcome says that nothing answered
+	answer  bool // an outcome says that something did
+	stirred bool // without outcome: something happened after it
+	late    bool // the deadline is over
+	ended   bool // no repetition can follow
 }
 
 type happening struct {
@@ -39,6 +39,7 @@ const (
 )
 
 func (u *unanswered) step(r *Rules, e *evidence, out findings) {
+	u.forget(r, e.ts)
 	switch e.typ {
 	case click:
 		if e.marks&otherButton != 0 {
@@ -74,9 +75,6 @@ func (u *unanswered) ask(r *Rules, e *evidence, out findings) {
 			q.decide(r, e.ts, out)
 			return
 		}
-	}
-	if len(u.asked) == cap(u.asked) || len(u.asked) == maxAsked {
-		u.forget(r, e.ts)
 	}
 	if len(u.asked) == maxAsked {
 		u.asked = slices.Delete(u.asked, 0, 1)
@@ -126,50 +124,73 @@ func (u *unanswered) stir(r *Rules, e *evidence, within int64) {
 	}
 }
 
-// verdict is the kind of signal that a question is by now, or "".
-func (q *question) verdict() string {
+// verdict is what a question is by now.
+type verdict uint8
+
+const (
+	open verdict = iota // or answered
+	dead
+	unresponsive
+)
+
+func (v verdict) kind() string {
+	if v == dead {
+		return DeadClick
+	}
+	return UnresponsiveClick
+}
+
+func (q *question) verdict() verdict {
 	marks := q.first.marks
 	switch {
 	case q.answer || marks&noDead != 0:
-		return ""
+		return open
 	case q.none && marks&active == 0:
-		return DeadClick
+		return dead
 	case q.none && marks&leaves == 0:
-		return UnresponsiveClick
+		return unresponsive
 	case !q.none && q.late && marks&inert != 0 && !q.stirred:
-		return DeadClick
+		return dead
 	}
-	return ""
+	return open
 }
 
-func (q *question) decide(r *Rules, now int64, out findings) {
-	q.ended = q.last+r.Dead.RepeatMS < now
-	kind := q.verdict()
-	if q.said != "" && q.said != kind {
-		out.lost(q.said, q.first)
+func (q *question) decide(r *Rules, t int64, out findings) {
+	q.ended = q.last+r.Dead.RepeatMS < t
+	now := q.verdict()
+	if q.said != open && q.said != now {
+		out.lost(q.said.kind(), q.first)
 	}
-	q.said = kind
-	if kind == "" {
+	q.said = now
+	if now == open {
 		return
 	}
 	out.found(finding{
-		kind: kind, first: q.first, x: float64(q.first.x), y: float64(q.first.y), count: q.count,
+		kind: now.kind(), first: q.first, x: float64(q.first.x), y: float64(q.first.y), count: int(q.count),
 		durationMS: q.last - q.first.ts, final: q.ended,
 	})
 }
 
-// forget drops questions that nothing can change any more.
+// forget drops the oldest questions, as far as nothing can change them any more.
 func (u *unanswered) forget(r *Rules, now int64) {
-	u.asked = slices.DeleteFunc(u.asked, func(q question) bool {
-		return q.last < now-r.Dead.RepeatMS && (q.answer || q.last < now-r.Dead.OutcomeMS)
-	})
-	if len(u.asked) == 0 {
+	n := 0
+	for n < len(u.asked) && u.asked[n].over(r, now) {
+		n++
+	}
+	switch {
+	case n == len(u.asked):
 		u.asked = nil
+	case n > 0:
+		u.asked = slices.Delete(u.asked, 0, n)
 	}
 }
 
-// open says whether the deadline may still make a signal of it.
-func (q *question) open() bool {
+func (q *question) over(r *Rules, now int64) bool {
+	return q.last < now-r.Dead.RepeatMS && (q.answer || q.last < now-r.Dead.OutcomeMS)
+}
+
+// waits says whether the deadline may still make a signal of it.
+func (q *question) waits() bool {
 	return !q.late && !q.none && !q.answer && !q.stirred && q.first.marks&(inert|noDead) == inert
 }
 
@@ -177,10 +198,10 @@ func (u *unanswered) plan(r *Rules) {
 	u.next = never
 	for i := range u.asked {
 		q := &u.asked[i]
-		if q.open() {
+		if q.waits() {
 			u.next = min(u.next, q.first.ts+r.Dead.DeadlineMS)
 		}
-		if q.said != "" && !q.ended {
+		if q.said != open && !q.ended {
 			u.next = min(u.next, q.last+r.Dead.RepeatMS)
 		}
 	}

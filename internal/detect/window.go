@@ -75,7 +75,7 @@ func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 	packed := w.pack(scratch[:0], e)
 	if len(w.buf)+len(packed) > cap(w.buf) { // by less than append would: there are many windows
 		need := len(w.buf) + len(packed)
-		w.buf = append(slices.Grow([]byte(nil), need+need/8+32), w.buf...)
+		w.buf = append(slices.Grow([]byte(nil), need+need/32+16), w.buf...)
 	}
 	w.buf = slices.Insert(w.buf, place, packed...)
 	r = w.record(place)
@@ -131,7 +131,7 @@ func (w *window) pack(b []byte, e *evidence) []byte {
 	if !packs(e.typ) {
 		own := *e
 		own.page = w.page(e.page)
-		text := e.id + e.ref + e.text // one allocation
+		text := joined(e.id, e.ref, e.text)
 		for _, field := range [...]*string{&own.id, &own.ref, &own.text} {
 			*field, text = text[:len(*field)], text[len(*field):]
 		}
@@ -161,6 +161,9 @@ func (w *window) pack(b []byte, e *evidence) []byte {
 	binary.LittleEndian.PutUint16(b[16:], uint16(len(b)-body))
 	return b
 }
+
+// joined is a copy of strings in one allocation. (With + it would be no copy where all but one are empty.)
+func joined(parts ...string) string { return strings.Join(parts, "") }
 
 // read gives the evidence of a record: the shared one, or one that is lent, in room, until that is used again.
 func (w *window) read(r record, room *evidence) *evidence {
@@ -251,7 +254,8 @@ func (w *window) pageIndex(p *page) byte {
 			return byte(i)
 		}
 	}
-	own := &page{strings.Clone(p.url), strings.Clone(p.id)}
+	both := joined(p.url, p.id)
+	own := &page{both[:len(p.url)], both[len(p.url):]}
 	if len(w.pages) < maxPages {
 		w.pages = append(w.pages, own)
 		return byte(len(w.pages) - 1)
