@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 
-const program = new URL("../../bin/gosight", import.meta.url).pathname;
+/** What is tested: bin/gosight, or the program that GOSIGHT_BIN names. */
+const program = process.env.GOSIGHT_BIN ?? new URL("../../bin/gosight", import.meta.url).pathname;
 
 /** Where everything answers: the ready file. Host and port, but for clickhouse, which is a URL. */
 interface Ready {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,7 +49,7 @@ type Ready struct {
 // up starts the whole system on free ports over dataDir and returns once everything answers.
 func up(t *testing.T, dataDir string, args ...string) *system {
 	t.Helper()
-	program, err := filepath.Abs("../../bin/gosight")
+	program, err := filepath.Abs(cmp.Or(os.Getenv("GOSIGHT_BIN"), "../../bin/gosight"))
 	if err != nil {
 		t.Fatal(err)
 	}
