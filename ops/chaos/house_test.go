@@ -104,8 +104,7 @@ func newHouse(t *testing.T, s shape) *house {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if s.roomy {
-	} else if err := unix.Mount("tmpfs", data, "tmpfs", 0, "size=192m"); err == nil {
+	if !s.roomy && unix.Mount("tmpfs", data, "tmpfs", 0, "size=192m") == nil {
 		h.small = data
 		t.Cleanup(func() { unix.Unmount(data, unix.MNT_DETACH) })
 	}
