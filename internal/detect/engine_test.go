@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/gosight/gosight/internal/config"
 	"github.com/gosight/gosight/proto/gen/gosight"
@@ -254,5 +255,18 @@ func TestFloodIsBounded(t *testing.T) {
 	s := e.session("p", "s")
 	if len(s.window.buf) > maxWindow || len(s.window.rich) > maxRich || len(s.claims) > 4*maxRich {
 		t.Errorf("%d bytes, %d clicks, %d claims are held", len(s.window.buf), len(s.window.rich), len(s.claims))
+	}
+}
+
+// TestWindowKeepsNoEventBytes: events may lie in a buffer that is used again.
+func TestWindowKeepsNoEventBytes(t *testing.T) {
+	raw := []byte("c1")
+	var w window
+	e := evidence{ts: 1, typ: click, id: unsafe.String(unsafe.SliceData(raw), len(raw)), page: &page{}}
+	e.page.url = e.id
+	w.insert(&e)
+	copy(raw, "xx")
+	if kept := w.rich[0]; kept.id != "c1" || kept.page.url != "c1" {
+		t.Fatalf("the window has id %q, URL %q", kept.id, kept.page.url)
 	}
 }
