@@ -125,28 +125,37 @@ func (s *system) kill(t *testing.T) {
 	s.done <- err
 }
 
-// query runs SQL on ClickHouse over its HTTP interface, as curl would, and returns the answer's text.
+// query is ask for the test's own goroutine.
 func (s *system) query(t *testing.T, sql string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.ClickHouse+"/?"+url.Values{"database": {"gosight"}}.Encode(), strings.NewReader(sql))
+	text, err := s.ask(t.Context(), sql)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return text
+}
+
+// ask runs SQL on ClickHouse over its HTTP interface, as curl would, and returns the answer's text.
+func (s *system) ask(ctx context.Context, sql string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.ClickHouse+"/?"+url.Values{"database": {"gosight"}}.Encode(), strings.NewReader(sql))
+	if err != nil {
+		return "", err
+	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if response.StatusCode != http.StatusOK {
-		t.Fatalf("%s\n%s", sql, body)
+		return "", fmt.Errorf("%s\n%s", sql, body)
 	}
-	return strings.TrimSpace(string(body))
+	return strings.TrimSpace(string(body)), nil
 }
 
 // eventually asks until the answer is want: the condition is waited for, and where it does not come the last
