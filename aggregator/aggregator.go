@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gosight/gosight/aggregator/alert"
 	"github.com/gosight/gosight/aggregator/api"
 	"github.com/gosight/gosight/aggregator/bus"
 	"github.com/gosight/gosight/aggregator/process"
@@ -37,6 +38,7 @@ type Aggregator struct {
 	processor *process.Processor
 	api       *api.Server
 	apiPort   net.Listener
+	alerts    *alert.Watcher
 	admin     *observe.Admin
 
 	addrs    Addrs
@@ -80,6 +82,9 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 	}
 	if cfg.has(API) {
 		if a.api, err = api.New(cfg.API, a.store, reg, a.log); err != nil {
+			return a, err
+		}
+		if a.alerts, err = alert.New(cfg.Alert, a.store, reg, a.log); err != nil {
 			return a, err
 		}
 		if a.apiPort, err = net.Listen("tcp", cfg.APIAddr); err != nil {
@@ -158,6 +163,9 @@ func (a *Aggregator) work(ctx context.Context) error {
 	group.Go(func() error {
 		if err := a.prepare(ctx); err != nil {
 			return nil // told to stop before the engines were there
+		}
+		if a.alerts != nil {
+			group.Go(func() error { return a.alerts.Run(ctx) })
 		}
 		if a.processor == nil {
 			close(a.ready)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gosight/gosight/aggregator/alert"
 	"github.com/gosight/gosight/aggregator/api"
 	"github.com/gosight/gosight/aggregator/bus"
 	"github.com/gosight/gosight/aggregator/process"
@@ -34,6 +35,8 @@ type Config struct {
 	Receive    receive.Config `embed:"" prefix:"receive-"`
 	Process    process.Config `embed:"" prefix:"process-"`
 	API        api.Config     `embed:"" prefix:"api-"`
+	// Alerts belong to the role api: they read what is stored.
+	Alert alert.Config `embed:"" prefix:"alert-"`
 
 	LogFormat string `help:"json or text." default:"json" enum:"json,text"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
@@ -69,7 +72,7 @@ func (c Config) Validate() error {
 		errs = append(errs, c.Process.Validate())
 	}
 	if c.has(API) {
-		errs = append(errs, c.API.Validate())
+		errs = append(errs, c.API.Validate(), c.Alert.Validate())
 	}
 	return errors.Join(errs...)
 }
