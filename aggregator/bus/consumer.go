@@ -23,11 +23,10 @@ type Record struct {
 	Time      int64 // when it was produced, Unix milliseconds
 	Key       []byte
 	Value     []byte
-	// Committed says that the record lies before the committed position: what comes of it is stored already, it
-	// is only read again to know what led up to the records that follow. CommittedTime is then when the last
-	// record before that position was produced, Unix milliseconds.
-	Committed     bool
-	CommittedTime int64
+	// Committed says that the record lies before the committed position: its rows are stored already, it is only
+	// read again to know what led up to the records that follow. Settled says that nothing is left to be said of
+	// it either: whoever handled it first lived on for longer than any rule waits.
+	Committed, Settled bool
 }
 
 // Poison is a record that no retry will make sense of.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sort"
 	"strconv"
 	"sync"
 	"time"
@@ -17,9 +18,10 @@ import (
 
 // positions is where a member stands in each of its partitions.
 //
-// A commit says two things: the offset, before which everything is stored; and, as the commit's metadata, the
-// offset to re-read from, Config.Rewind of record time earlier. The next owner of the partition begins there, so
-// that its detector has seen what led up to the first record that is new, and no detector state is ever stored.
+// A commit says three things: the offset, before which everything is stored; and, as its metadata, the offset
+// before which everything is said too, since rules that wait had their time; and the offset to re-read from,
+// Config.Rewind of record time before the latter. The next owner of the partition begins there, so that its
+// detector has seen what led up to the first record that may have more to say, and no detector state is stored.
 type positions struct {
 	*Consumer
 	client *kgo.Client
@@ -30,16 +32,21 @@ type positions struct {
 
 type position struct {
 	committed int64 // everything before it is stored, -1 while unknown
-	time      int64 // when the last record before committed was produced, Unix ms
+	settled   int64 // all that comes of records before it was said, by whoever handled them first
 	next      int64 // the record to come, -1 before the first
-	latest    int64 // when the record before next was produced, Unix ms
 	trail     []waypoint
 }
 
-// waypoint is a record's offset and time; a position keeps about one a second.
-type waypoint struct{ offset, time int64 }
+// waypoint is a record's offset, its time, and when it was handled, both Unix ms; a position keeps about one a
+// second of record time.
+type waypoint struct{ offset, time, handled int64 }
 
-const waypointSpacing = 1000 // milliseconds
+const (
+	waypointSpacing = 1000 // milliseconds
+	// The longest that any rule of the detectors waits after it has seen an event, in milliseconds of the host's time:
+	// a backlog may have brought minutes of records within it.
+	settling = 15_000
+)
 
 func newPositions(c *Consumer) *positions { return &positions{Consumer: c, of: map[int32]*position{}} }
 
@@ -83,7 +90,7 @@ func (p *positions) forget(partitions []int32) {
 // note is a commit's metadata.
 type note struct {
 	RereadFrom int64 `json:"reread_from"`
-	Time       int64 `json:"time"` // of the last record before the committed offset, Unix ms
+	Settled    int64 `json:"settled"`
 }
 
 // rewind moves new partitions back from the committed offset to the one in the commit's metadata.
@@ -111,7 +118,7 @@ func (p *positions) rewind(ctx context.Context, offsets map[string]map[int32]kgo
 		} // else somebody set the offset by hand: begin there
 		offsets[topic][partition] = kgo.NewOffset().At(from)
 		if position := p.of[partition]; position != nil {
-			position.committed, position.next, position.time = commit.At, from, said.Time
+			position.committed, position.next, position.settled = commit.At, from, said.Settled
 		}
 	}
 	return offsets, nil
@@ -128,7 +135,7 @@ func (p *positions) mark(records []*kgo.Record) []Record {
 			Key: record.Key, Value: record.Value,
 		}
 		if position := p.of[record.Partition]; position != nil && record.Offset < position.committed {
-			r.Committed, r.CommittedTime = true, position.time
+			r.Committed, r.Settled = true, record.Offset < position.settled
 		}
 		marked = append(marked, r)
 	}
@@ -137,6 +144,7 @@ func (p *positions) mark(records []*kgo.Record) []Record {
 
 // advance moves past records that have been handled.
 func (p *positions) advance(records []*kgo.Record) {
+	now := time.Now().UnixMilli()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, record := range records {
@@ -156,32 +164,44 @@ func (p *positions) advance(records []*kgo.Record) {
 			p.metrics.consumed.Inc()
 		}
 		position.next = record.Offset + 1
-		position.pass(record.Offset, record.Timestamp.UnixMilli(), p.cfg.Rewind)
+		position.pass(record.Offset, record.Timestamp.UnixMilli(), now)
 	}
 }
 
-// pass notes a record on the trail and drops what lies further back than is ever re-read.
-func (at *position) pass(offset, time int64, rewind time.Duration) {
-	at.latest = time
+// pass notes a record on the trail.
+func (at *position) pass(offset, time, now int64) {
 	if n := len(at.trail); n == 0 || time >= at.trail[n-1].time+waypointSpacing {
-		at.trail = append(at.trail, waypoint{offset, time})
+		at.trail = append(at.trail, waypoint{offset, time, now})
 	}
-	horizon := time - rewind.Milliseconds()
-	for len(at.trail) > 1 && at.trail[1].time <= horizon {
-		at.trail = at.trail[1:]
+}
+
+// note is what a commit says now; it drops what lies further back on the trail than is ever re-read.
+func (at *position) note(now int64, rewind time.Duration) note {
+	before := func(beyond func(waypoint) bool) int {
+		return sort.Search(len(at.trail), func(i int) bool { return beyond(at.trail[i]) }) - 1
 	}
+	if i := before(func(w waypoint) bool { return w.handled > now-settling }); i >= 0 {
+		at.settled = max(at.settled, at.trail[i].offset)
+	}
+	if i := before(func(w waypoint) bool { return w.offset > at.settled }); i >= 0 {
+		horizon := at.trail[i].time - rewind.Milliseconds()
+		for len(at.trail) > 1 && at.trail[1].time <= horizon {
+			at.trail = at.trail[1:]
+		}
+	}
+	return note{RereadFrom: at.trail[0].offset, Settled: at.settled}
 }
 
 // commit commits every position that has moved. Where the group is changing it leaves that for the next time.
 func (p *positions) commit(ctx context.Context) error {
-	topic := p.cfg.Topic(p.lane)
+	topic, now := p.cfg.Topic(p.lane), time.Now().UnixMilli()
 	p.mu.Lock()
 	moved := map[int32]kgo.EpochOffset{}
 	notes := map[int32]string{}
 	for partition, position := range p.of {
 		if position.next > position.committed {
 			moved[partition] = kgo.EpochOffset{Epoch: -1, Offset: position.next}
-			text, err := json.Marshal(note{RereadFrom: position.trail[0].offset, Time: position.latest})
+			text, err := json.Marshal(position.note(now, p.cfg.Rewind))
 			if err != nil {
 				p.mu.Unlock()
 				return fmt.Errorf("note on commit of %s: %w", topic, err)

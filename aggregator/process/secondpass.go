@@ -18,8 +18,8 @@ type secondPass struct {
 	most     int // events of a session in a minute
 	flooded  int // events beyond that, since they were last counted
 	seen     detect.Stats
-	// What is found in records that Kafka took before quietUntil is held back, and so is what is said later of
-	// the same signals. 0: nothing is.
+	// What is found in settled records that Kafka took before quietUntil is held back, and so is what is said later
+	// of the same signals. 0: nothing is.
 	quietUntil int64
 	quiet      map[string]bool // by signal id
 	forgetAt   int64           // host time at which the ids are of no more use
@@ -34,13 +34,12 @@ type followed struct {
 	events int   // looked at in that minute
 }
 
-// A re-read begins in the middle of things, unless at the log's beginning. Signals found within warmUp of its start
-// were said by the predecessor, which had seen what came before; signals found within settling of its end may not
-// have been said by anybody yet. What lies between the two may be said twice, which is harmless. Both are Kafka's
-// time and not the events': those may have waited in an agent for however long.
+// A re-read begins in the middle of things. Signals found within warmUp of its start, in records that are settled,
+// were said by a predecessor, which had seen what came before. Others may not have been said by anybody yet, or are
+// said twice, which is harmless. The time is Kafka's and not the events': those may have waited in an agent for
+// however long.
 const (
-	warmUp   = 60_000 // ms
-	settling = 15_000 // ms: the longest that any rule waits after a signal's first event, lateness included
+	warmUp = 60_000 // ms
 	// The engine has forgotten a session by then, and says nothing more of its signals.
 	forgotten = 120_000 // ms
 )
@@ -51,8 +50,8 @@ func newSecondPass(cfg Config, first bus.Record) (*secondPass, error) {
 		return nil, fmt.Errorf("second pass: %w", err)
 	}
 	p := &secondPass{engine: detect.New(cfg.Detect), sessions: sessions, most: cfg.MaxSessionEvents}
-	if first.Committed && first.Offset > 0 {
-		p.quietUntil = min(first.Time+warmUp, first.CommittedTime-settling)
+	if first.Settled {
+		p.quietUntil = first.Time + warmUp
 		p.quiet = make(map[string]bool)
 	}
 	return p, nil
@@ -60,7 +59,8 @@ func newSecondPass(cfg Config, first bus.Record) (*secondPass, error) {
 
 // observe takes a record's batch and gives what it says to say.
 func (p *secondPass) observe(record bus.Record, batch *gosight.Batch, now int64, say func(detect.Signal, origin)) {
-	if record.Time < p.quietUntil {
+	quiet := record.Settled && record.Time < p.quietUntil
+	if quiet {
 		p.forgetAt = now + forgotten
 	}
 	visit := p.follow(batch)
@@ -68,7 +68,7 @@ func (p *secondPass) observe(record bus.Record, batch *gosight.Batch, now int64,
 		visit.minute, visit.events = minute, 0
 	}
 	sayAll := func(signals []detect.Signal) {
-		if record.Time < p.quietUntil {
+		if quiet {
 			for _, signal := range signals {
 				p.quiet[signal.SignalId] = true
 			}
