@@ -19,6 +19,8 @@ export interface Seen {
 
 export class TestAgent {
   readonly events: Seen[] = [];
+  /** The types of each batch's events. */
+  readonly batches: string[][] = [];
   /** Everything that came, decompressed, for canaries. */
   readonly wire: Buffer[] = [];
   requests = 0;
@@ -47,7 +49,7 @@ export class TestAgent {
   }
 
   reset(): void {
-    this.events.length = this.wire.length = 0;
+    this.events.length = this.wire.length = this.batches.length = 0;
     this.requests = this.bodyBytes = 0;
     this.refuse = undefined;
     this.down = false;
@@ -119,6 +121,7 @@ export class TestAgent {
     const body = zipped ? gunzipSync(sent) : sent;
     this.wire.push(body);
     const batch = fromBinary(EventBatchSchema, body);
+    this.batches.push(batch.events.map((event) => event.eventType));
     for (const event of batch.events) {
       this.events.push({
         id: event.eventId,

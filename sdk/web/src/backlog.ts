@@ -82,18 +82,17 @@ function stashKeys(): string[] {
   }
 }
 
-/** Written at once, byte for character. False where there is no room. */
-export function stash(parcel: Parcel): boolean {
+/** Written at once, byte for character, where there is room. */
+export function stash(parcel: Parcel): void {
   let text = `${parcel.lane} ${parcel.count} `;
-  if (parcel.body.length > STASH_CHARS) return false;
+  if (parcel.body.length > STASH_CHARS) return;
   for (let at = 0; at < parcel.body.length; at += 8192) {
     text += String.fromCharCode(...parcel.body.subarray(at, at + 8192));
   }
   try {
     localStorage.setItem(STASH + parcel.id, text);
-    return true;
   } catch {
-    return false;
+    // It stays in memory.
   }
 }
 

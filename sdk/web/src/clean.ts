@@ -15,7 +15,7 @@ export function cleanUrl(url: string, settings: Pick<Settings, "queryAllow" | "c
   let clean = url;
   try {
     const parsed = new URL(url, location.href);
-    if (!/^https?:$/.test(parsed.protocol)) return `${parsed.protocol}`;
+    if (!/^https?:$/.test(parsed.protocol)) return parsed.protocol;
     parsed.username = parsed.password = "";
     const kept: string[] = [];
     parsed.searchParams.forEach((value, name) => {

@@ -51,7 +51,8 @@ export function clicks(page: Page): void {
           interactive: yes,
           ...(ignore ? { ignore } : {}),
         },
-        { active: true, urgent: true },
+        // What one click is worth is known when its outcome is; a burst is told of while it lasts.
+        { active: true, urgent: watch?.burst(event) },
       );
       // The few clicks before the evidence can be heard have no outcome; the agent decides them by its own rules.
       if (id && event.type === "click")

@@ -26,7 +26,7 @@ export function navigation(page: Page): void {
     const to = page.url();
     // Routers replace the state to keep scroll positions: nobody went anywhere.
     if (to === at) return;
-    page.emit("navigate", { from: at, to, kind }, { active: true, urgent: true });
+    page.emit("navigate", { from: at, to, kind }, { active: true });
     at = to;
   };
   page.scope.tap(history, "pushState", () => () => moved("push"));

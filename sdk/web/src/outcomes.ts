@@ -36,6 +36,9 @@ interface Pending extends Clicked, Evidence {
 /** Lets the page finish its frame before anything is measured in it. */
 const SETTLE_MS = 40;
 const MOST_CHANGES = 60;
+/** As many clicks within this are a burst: the agent's own rule, but for where they are. */
+const BURST = 6;
+const BURST_MS = 2_000;
 const DRAG_PX = 24;
 /** What moving onto something shows. */
 const HOVER_MS = 300;
@@ -51,6 +54,8 @@ const MEDIA = "video[controls],audio[controls],iframe,embed,object";
 const DISABLED = ":disabled,[aria-disabled=true]";
 
 export interface Outcomes {
+  /** Is this one of many clicks within a short time? */
+  burst(event: MouseEvent): boolean;
   clicked(event: MouseEvent, click: Clicked): void;
 }
 
@@ -77,7 +82,7 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     if (!pending.delete(click)) return;
     clearTimeout(click.look);
     const after_ms = Math.max(0, Math.round(at - click.at));
-    page.emit("click_outcome", { click_id: click.id, kind, after_ms }, { urgent: true });
+    page.emit("click_outcome", { click_id: click.id, kind, after_ms }, { urgent: kind === "none" });
   };
 
   const restless = (region: object, sign: string): number => {
@@ -236,7 +241,12 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     }
   });
 
+  let times: number[] = [];
   return {
+    burst({ timeStamp }) {
+      times = [timeStamp, ...times.slice(0, BURST - 1)];
+      return timeStamp - (times[BURST - 1] as number) < BURST_MS;
+    },
     clicked(event, click) {
       const at = event.timeStamp;
       const own = press && at - press.at < 10_000 ? press : undefined;

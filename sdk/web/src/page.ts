@@ -4,7 +4,7 @@ import type { Scope } from "./scope.ts";
 import type { Sessions } from "./session.ts";
 
 export interface Emit {
-  /** Goes to the agent within a fifth of a second, not at the next round. */
+  /** Goes to the agent within a fifth of a second, not at the next round (of 2.5 s). */
   urgent?: boolean;
   /** The visitor did this: it prolongs the visit, or begins a new one. */
   active?: boolean;

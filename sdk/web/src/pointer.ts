@@ -1,4 +1,5 @@
-// The pointer's trail, at 20 samples a second, a second to an event.
+// The pointer's trail, at 20 samples a second, a second to an event. A trail drawn with a button held, as by who drags
+// or selects, is an event of its own and says so: it is no thrashing.
 import type { Page } from "./page.ts";
 
 const SAMPLE_MS = 50;
@@ -8,11 +9,12 @@ export function pointer(page: Page): void {
   let points: [number, number, number][] = [];
   let start = 0;
   let last = 0;
+  let held = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tell = () => {
     clearTimeout(timer);
     timer = undefined;
-    if (points.length) page.emit("pointer", { points }, { active: true, timestamp: start });
+    if (points.length) page.emit("pointer", held ? { points, buttons: held } : { points }, { active: true, timestamp: start });
     points = [];
   };
   page.scope.listen<PointerEvent>(document, "pointermove", (event) => {
@@ -20,6 +22,10 @@ export function pointer(page: Page): void {
     const now = Date.now();
     if (now - last < SAMPLE_MS || event.pointerType === "touch") return;
     last = now;
+    if (event.buttons !== held) {
+      tell();
+      held = event.buttons;
+    }
     if (!points.length) {
       start = now;
       timer = setTimeout(tell, EVENT_MS);

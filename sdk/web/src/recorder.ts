@@ -98,7 +98,15 @@ export function record(settings: RecorderSettings): Recorder {
     inlineStylesheet: settings.inlineStyles,
     recordCanvas: settings.canvas,
     slimDOMOptions: "all",
-    sampling: { mousemove: 50, mousemoveCallback: 1_000, scroll: 150, input: "last", media: 800 },
+    // `pointer`, `scroll` and `click` events are the measure; a player needs only what the eye would miss.
+    sampling: {
+      mousemove: 100,
+      mousemoveCallback: 1_000,
+      mouseInteraction: { MouseDown: false, MouseUp: false },
+      scroll: 250,
+      input: "last",
+      media: 800,
+    },
     errorHandler: () => true,
   });
   return { snapshot: () => rrweb.takeFullSnapshot(true), stop: () => stop?.() };
