@@ -4,1520 +4,1511 @@
  */
 
 export interface paths {
-  "/api/v1/facets": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Values worth filtering by, most frequent first */
+        get: operations["get-facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Values worth filtering by, most frequent first */
-    get: operations["get-facets"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/funnel": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/funnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Visits that took steps in order */
+        get: operations["get-funnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Visits that took steps in order */
-    get: operations["get-funnel"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/heatmap": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/heatmap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where on a page clicks or signals happened, and how far visits scrolled */
+        get: operations["get-heatmap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Where on a page clicks or signals happened, and how far visits scrolled */
-    get: operations["get-heatmap"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/insights": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Signals over time, by page and by element */
+        get: operations["get-insights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Signals over time, by page and by element */
-    get: operations["get-insights"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/live": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Visits as they begin and change */
+        get: operations["watch-sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Visits as they begin and change */
-    get: operations["watch-sessions"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/pages": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pages by visits */
+        get: operations["list-pages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Pages by visits */
-    get: operations["list-pages"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Visits, the latest active first */
+        get: operations["list-sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Visits, the latest active first */
-    get: operations["list-sessions"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/{id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One visit with its signals and pages */
+        get: operations["get-session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** One visit with its signals and pages */
-    get: operations["get-session"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/{id}/events": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A visit's events in time order, replay left out */
+        get: operations["list-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** A visit's events in time order, replay left out */
-    get: operations["list-events"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/{id}/live": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/{id}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One visit's replay, events and signals as they arrive */
+        get: operations["watch-session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** One visit's replay, events and signals as they arrive */
-    get: operations["watch-session"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/{id}/replay": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A visit's replay in chunks of rrweb events */
+        get: operations["get-replay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** A visit's replay in chunks of rrweb events */
-    get: operations["get-replay"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    Beat: {
-      /**
-       * Format: int64
-       * @description The server's clock, Unix milliseconds.
-       */
-      now: number;
+    schemas: {
+        Beat: {
+            /**
+             * Format: int64
+             * @description The server's clock, Unix milliseconds.
+             */
+            now: number;
+        };
+        ElementSignals: {
+            /** Format: int64 */
+            count: number;
+            example: components["schemas"]["Example"];
+            kind: string;
+            selector: string;
+            /** Format: int64 */
+            sessions: number;
+            text: string;
+            url: string;
+        };
+        ErrorDetail: {
+            /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
+            location?: string;
+            /** @description Error message text */
+            message?: string;
+            /** @description The value at the given location */
+            value?: unknown;
+        };
+        ErrorModel: {
+            /**
+             * @description A human-readable explanation specific to this occurrence of the problem.
+             * @example Property foo is required but is missing.
+             */
+            detail?: string;
+            /** @description Optional list of individual error details */
+            errors?: components["schemas"]["ErrorDetail"][];
+            /**
+             * Format: uri
+             * @description A URI reference that identifies the specific occurrence of the problem.
+             * @example https://example.com/error-log/abc123
+             */
+            instance?: string;
+            /**
+             * Format: int64
+             * @description HTTP status code
+             * @example 400
+             */
+            status?: number;
+            /**
+             * @description A short, human-readable summary of the problem type. This value should not change between occurrences of the error.
+             * @example Bad Request
+             */
+            title?: string;
+            /**
+             * Format: uri
+             * @description A URI reference to human-readable documentation for the error.
+             * @default about:blank
+             * @example https://example.com/errors/example
+             */
+            type: string;
+        };
+        Event: {
+            event_id: string;
+            event_type: string;
+            metadata: {
+                [key: string]: string;
+            };
+            payload: unknown;
+            /** Format: int64 */
+            ts: number;
+            url: string;
+        };
+        EventsNews: {
+            events: components["schemas"]["Event"][];
+        };
+        EventsOutputBody: {
+            events: components["schemas"]["Event"][];
+            /** @description Empty on the last page. */
+            next_cursor: string;
+        };
+        Example: {
+            session_id: string;
+            /** Format: int64 */
+            ts: number;
+        };
+        Facets: {
+            browsers: components["schemas"]["FacetValue"][];
+            countries: components["schemas"]["FacetValue"][];
+            devices: components["schemas"]["FacetValue"][];
+            kinds: components["schemas"]["FacetValue"][];
+            /** Format: int64 */
+            live: number;
+            pages: components["schemas"]["FacetValue"][];
+            /** Format: int64 */
+            sessions: number;
+        };
+        FacetValue: {
+            /** Format: int64 */
+            sessions: number;
+            value: string;
+        };
+        FunnelLevel: {
+            /** @description Some visits that took this step and not the next, the latest first. */
+            dropped: string[];
+            /**
+             * Format: int64
+             * @description Visits that took this step after those before it.
+             */
+            sessions: number;
+        };
+        FunnelOutputBody: {
+            levels: components["schemas"]["FunnelLevel"][];
+        };
+        HeatCell: {
+            /**
+             * Format: int32
+             * @description From the left, of 100 across the viewport.
+             */
+            column: number;
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: int32
+             * @description From the top of the page, each 12 CSS pixels high.
+             */
+            row: number;
+        };
+        Heatmap: {
+            cells: components["schemas"]["HeatCell"][];
+            scroll: components["schemas"]["ScrollShare"][];
+            /** @description A visit that recorded this page on such a screen, and when. */
+            snapshot?: components["schemas"]["Example"];
+            /** Format: int64 */
+            total: number;
+            /** Format: int64 */
+            visits: number;
+        };
+        Insights: {
+            /**
+             * Format: int64
+             * @description Sessions in the period with at least one of these signals.
+             */
+            affected: number;
+            /** Format: int64 */
+            bucket_ms: number;
+            elements: components["schemas"]["ElementSignals"][];
+            /** Format: int64 */
+            from: number;
+            pages: components["schemas"]["PageSignals"][];
+            series: components["schemas"]["KindSeries"][];
+            /** Format: int64 */
+            to: number;
+            /**
+             * Format: int64
+             * @description Sessions in the period, with and without signals.
+             */
+            visits: number;
+        };
+        KindSeries: {
+            kind: string;
+            points: components["schemas"]["Point"][];
+            /**
+             * Format: int64
+             * @description Signals of this kind in the period of equal length before.
+             */
+            previous: number;
+            /** Format: int64 */
+            sessions: number;
+            /** Format: int64 */
+            total: number;
+        };
+        PageSignals: {
+            /** Format: int64 */
+            count: number;
+            kind: string;
+            /** Format: int64 */
+            sessions: number;
+            url: string;
+        };
+        PageVisit: {
+            /** Format: int64 */
+            entered_at: number;
+            page_id: string;
+            title: string;
+            url: string;
+        };
+        PageVisits: {
+            /** Format: int64 */
+            sessions: number;
+            url: string;
+        };
+        Point: {
+            /** Format: int64 */
+            count: number;
+            /** Format: int64 */
+            t: number;
+        };
+        ReplayNews: {
+            events: unknown[];
+            ids: string[];
+        };
+        ReplayOutputBody: {
+            /** @description rrweb events in playing order. */
+            events: unknown[];
+            /** @description The events' ids, index by index. */
+            ids: string[];
+            /**
+             * Format: int64
+             * @description Events left out because a part of them is missing or damaged.
+             */
+            incomplete: number;
+            /** @description Empty where nothing more is stored yet. */
+            next_cursor: string;
+        };
+        ScrollShare: {
+            /**
+             * Format: int32
+             * @description Percent of the page.
+             */
+            depth: number;
+            /** Format: int64 */
+            visits: number;
+        };
+        Session: {
+            /** @description Events in each 24th of the visit. */
+            activity: number[];
+            browser: string;
+            city: string;
+            /** Format: int64 */
+            clicks: number;
+            /** @description ISO 3166-1 alpha-2, empty while unknown. */
+            country: string;
+            device: string;
+            /**
+             * Format: int64
+             * @description Time of the last event so far, Unix milliseconds.
+             */
+            ended_at: number;
+            entry_url: string;
+            /** Format: int64 */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Distinct events, replay included.
+             */
+            events: number;
+            has_replay: boolean;
+            last_url: string;
+            /** @description Events arrived within the last minute. */
+            live: boolean;
+            os: string;
+            /**
+             * Format: int64
+             * @description Pages, or routes where one page has several.
+             */
+            pages: number;
+            session_id: string;
+            /** @description Signals of the visit, counted by kind. */
+            signals: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Time of the first event, Unix milliseconds.
+             */
+            started_at: number;
+            /** @description As the site calls the visitor; empty while unknown. */
+            user_id: string;
+        };
+        SessionOutputBody: {
+            pages: components["schemas"]["PageVisit"][];
+            session: components["schemas"]["Session"];
+            signals: components["schemas"]["Signal"][];
+        };
+        SessionsNews: {
+            sessions: components["schemas"]["Session"][];
+        };
+        SessionsOutputBody: {
+            /** @description Empty on the last page. */
+            next_cursor: string;
+            sessions: components["schemas"]["Session"][];
+        };
+        Signal: {
+            /**
+             * Format: int32
+             * @description How many events make it up.
+             */
+            count: number;
+            /** @enum {string} */
+            detected_by: "edge" | "centre";
+            /** Format: int32 */
+            duration_ms: number;
+            kind: string;
+            page_id: string;
+            selector: string;
+            signal_id: string;
+            text: string;
+            /**
+             * Format: int64
+             * @description When its first event happened, Unix milliseconds.
+             */
+            ts: number;
+            url: string;
+            /**
+             * Format: double
+             * @description CSS pixels in the viewport.
+             */
+            x: number;
+            /**
+             * Format: double
+             * @description CSS pixels in the viewport.
+             */
+            y: number;
+        };
+        SignalsNews: {
+            signals: components["schemas"]["Signal"][];
+        };
+        TopPagesOutputBody: {
+            pages: components["schemas"]["PageVisits"][];
+        };
     };
-    ElementSignals: {
-      /** Format: int64 */
-      count: number;
-      example: components["schemas"]["Example"];
-      kind: string;
-      selector: string;
-      /** Format: int64 */
-      sessions: number;
-      text: string;
-      url: string;
-    };
-    ErrorDetail: {
-      /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
-      location?: string;
-      /** @description Error message text */
-      message?: string;
-      /** @description The value at the given location */
-      value?: unknown;
-    };
-    ErrorModel: {
-      /**
-       * @description A human-readable explanation specific to this occurrence of the problem.
-       * @example Property foo is required but is missing.
-       */
-      detail?: string;
-      /** @description Optional list of individual error details */
-      errors?: components["schemas"]["ErrorDetail"][];
-      /**
-       * Format: uri
-       * @description A URI reference that identifies the specific occurrence of the problem.
-       * @example https://example.com/error-log/abc123
-       */
-      instance?: string;
-      /**
-       * Format: int64
-       * @description HTTP status code
-       * @example 400
-       */
-      status?: number;
-      /**
-       * @description A short, human-readable summary of the problem type. This value should not change between occurrences of the error.
-       * @example Bad Request
-       */
-      title?: string;
-      /**
-       * Format: uri
-       * @description A URI reference to human-readable documentation for the error.
-       * @default about:blank
-       * @example https://example.com/errors/example
-       */
-      type: string;
-    };
-    Event: {
-      event_id: string;
-      event_type: string;
-      metadata: {
-        [key: string]: string;
-      };
-      payload: unknown;
-      /** Format: int64 */
-      ts: number;
-      url: string;
-    };
-    EventsNews: {
-      events: components["schemas"]["Event"][];
-    };
-    EventsOutputBody: {
-      events: components["schemas"]["Event"][];
-      /** @description Empty on the last page. */
-      next_cursor: string;
-    };
-    Example: {
-      session_id: string;
-      /** Format: int64 */
-      ts: number;
-    };
-    Facets: {
-      browsers: components["schemas"]["FacetValue"][];
-      countries: components["schemas"]["FacetValue"][];
-      devices: components["schemas"]["FacetValue"][];
-      kinds: components["schemas"]["FacetValue"][];
-      /** Format: int64 */
-      live: number;
-      pages: components["schemas"]["FacetValue"][];
-      /** Format: int64 */
-      sessions: number;
-    };
-    FacetValue: {
-      /** Format: int64 */
-      sessions: number;
-      value: string;
-    };
-    FunnelLevel: {
-      /** @description Some visits that took this step and not the next, the latest first. */
-      dropped: string[];
-      /**
-       * Format: int64
-       * @description Visits that took this step after those before it.
-       */
-      sessions: number;
-    };
-    FunnelOutputBody: {
-      levels: components["schemas"]["FunnelLevel"][];
-    };
-    HeatCell: {
-      /**
-       * Format: int32
-       * @description From the left, of 100 across the viewport.
-       */
-      column: number;
-      /** Format: int64 */
-      count: number;
-      /**
-       * Format: int32
-       * @description From the top of the page, each 12 CSS pixels high.
-       */
-      row: number;
-    };
-    Heatmap: {
-      cells: components["schemas"]["HeatCell"][];
-      scroll: components["schemas"]["ScrollShare"][];
-      /** @description A visit that recorded this page on such a screen, and when. */
-      snapshot?: components["schemas"]["Example"];
-      /** Format: int64 */
-      total: number;
-      /** Format: int64 */
-      visits: number;
-    };
-    Insights: {
-      /**
-       * Format: int64
-       * @description Sessions in the period with at least one of these signals.
-       */
-      affected: number;
-      /** Format: int64 */
-      bucket_ms: number;
-      elements: components["schemas"]["ElementSignals"][];
-      /** Format: int64 */
-      from: number;
-      pages: components["schemas"]["PageSignals"][];
-      series: components["schemas"]["KindSeries"][];
-      /** Format: int64 */
-      to: number;
-      /**
-       * Format: int64
-       * @description Sessions in the period, with and without signals.
-       */
-      visits: number;
-    };
-    KindSeries: {
-      kind: string;
-      points: components["schemas"]["Point"][];
-      /**
-       * Format: int64
-       * @description Signals of this kind in the period of equal length before.
-       */
-      previous: number;
-      /** Format: int64 */
-      sessions: number;
-      /** Format: int64 */
-      total: number;
-    };
-    PageSignals: {
-      /** Format: int64 */
-      count: number;
-      kind: string;
-      /** Format: int64 */
-      sessions: number;
-      url: string;
-    };
-    PageVisit: {
-      /** Format: int64 */
-      entered_at: number;
-      page_id: string;
-      title: string;
-      url: string;
-    };
-    PageVisits: {
-      /** Format: int64 */
-      sessions: number;
-      url: string;
-    };
-    Point: {
-      /** Format: int64 */
-      count: number;
-      /** Format: int64 */
-      t: number;
-    };
-    ReplayNews: {
-      events: unknown[];
-      ids: string[];
-    };
-    ReplayOutputBody: {
-      /** @description rrweb events in playing order. */
-      events: unknown[];
-      /** @description The events' ids, index by index. */
-      ids: string[];
-      /**
-       * Format: int64
-       * @description Events left out because a part of them is missing or damaged.
-       */
-      incomplete: number;
-      /** @description Empty where nothing more is stored yet. */
-      next_cursor: string;
-    };
-    ScrollShare: {
-      /**
-       * Format: int32
-       * @description Percent of the page.
-       */
-      depth: number;
-      /** Format: int64 */
-      visits: number;
-    };
-    Session: {
-      /** @description Events in each 24th of the visit. */
-      activity: number[];
-      browser: string;
-      city: string;
-      /** Format: int64 */
-      clicks: number;
-      /** @description ISO 3166-1 alpha-2, empty while unknown. */
-      country: string;
-      device: string;
-      /**
-       * Format: int64
-       * @description Time of the last event so far, Unix milliseconds.
-       */
-      ended_at: number;
-      entry_url: string;
-      /** Format: int64 */
-      errors: number;
-      /**
-       * Format: int64
-       * @description Distinct events, replay included.
-       */
-      events: number;
-      has_replay: boolean;
-      last_url: string;
-      /** @description Events arrived within the last minute. */
-      live: boolean;
-      os: string;
-      /**
-       * Format: int64
-       * @description Pages, or routes where one page has several.
-       */
-      pages: number;
-      session_id: string;
-      /** @description Signals of the visit, counted by kind. */
-      signals: {
-        [key: string]: number;
-      };
-      /**
-       * Format: int64
-       * @description Time of the first event, Unix milliseconds.
-       */
-      started_at: number;
-      /** @description As the site calls the visitor; empty while unknown. */
-      user_id: string;
-    };
-    SessionOutputBody: {
-      pages: components["schemas"]["PageVisit"][];
-      session: components["schemas"]["Session"];
-      signals: components["schemas"]["Signal"][];
-    };
-    SessionsNews: {
-      sessions: components["schemas"]["Session"][];
-    };
-    SessionsOutputBody: {
-      /** @description Empty on the last page. */
-      next_cursor: string;
-      sessions: components["schemas"]["Session"][];
-    };
-    Signal: {
-      /**
-       * Format: int32
-       * @description How many events make it up.
-       */
-      count: number;
-      /** @enum {string} */
-      detected_by: "edge" | "centre";
-      /** Format: int32 */
-      duration_ms: number;
-      kind: string;
-      page_id: string;
-      selector: string;
-      signal_id: string;
-      text: string;
-      /**
-       * Format: int64
-       * @description When its first event happened, Unix milliseconds.
-       */
-      ts: number;
-      url: string;
-      /**
-       * Format: double
-       * @description CSS pixels in the viewport.
-       */
-      x: number;
-      /**
-       * Format: double
-       * @description CSS pixels in the viewport.
-       */
-      y: number;
-    };
-    SignalsNews: {
-      signals: components["schemas"]["Signal"][];
-    };
-    TopPagesOutputBody: {
-      pages: components["schemas"]["PageVisits"][];
-    };
-  };
-  responses: never;
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-  "get-facets": {
-    parameters: {
-      query?: {
-        /** @description Earliest time, Unix milliseconds; 0 means no limit. */
-        from?: number;
-        /** @description Whose data. */
-        project?: string;
-        /** @description Latest time, Unix milliseconds; 0 means now. */
-        to?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "get-facets": {
+        parameters: {
+            query?: {
+                /** @description Earliest time, Unix milliseconds; 0 means no limit. */
+                from?: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Latest time, Unix milliseconds; 0 means now. */
+                to?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    "get-funnel": {
+        parameters: {
+            query: {
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description page:…, click:… or event:…, in order. */
+                step: string[];
+                /** @description Unix milliseconds. */
+                to: number;
+                window_ms?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["Facets"];
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunnelOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
         };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
     };
-  };
-  "get-funnel": {
-    parameters: {
-      query: {
-        /** @description Unix milliseconds. */
-        from: number;
-        /** @description Whose data. */
-        project?: string;
-        /** @description page:…, click:… or event:…, in order. */
-        step: string[];
-        /** @description Unix milliseconds. */
-        to: number;
-        window_ms?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "get-heatmap": {
+        parameters: {
+            query: {
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description click, or a signal's kind. */
+                kind?: string;
+                /** @description The page's address without query and fragment. */
+                page: string;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Unix milliseconds. */
+                to: number;
+                viewport?: "desktop" | "tablet" | "mobile";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Heatmap"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    "get-insights": {
+        parameters: {
+            query: {
+                bucket_ms?: number;
+                /** @description Unix milliseconds. */
+                from: number;
+                kind?: string[];
+                /** @description Part of the page's address. */
+                page?: string;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Unix milliseconds. */
+                to: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["FunnelOutputBody"];
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Insights"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
         };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
     };
-  };
-  "get-heatmap": {
-    parameters: {
-      query: {
-        /** @description Unix milliseconds. */
-        from: number;
-        /** @description click, or a signal's kind. */
-        kind?: string;
-        /** @description The page's address without query and fragment. */
-        page: string;
-        /** @description Whose data. */
-        project?: string;
-        /** @description Unix milliseconds. */
-        to: number;
-        viewport?: "desktop" | "tablet" | "mobile";
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "watch-sessions": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": ({
+                        data: components["schemas"]["Beat"];
+                        /**
+                         * @description The event name.
+                         * @constant
+                         */
+                        event: "beat";
+                        /** @description The event ID. */
+                        id?: number;
+                        /** @description The retry time in milliseconds. */
+                        retry?: number;
+                    } | {
+                        data: components["schemas"]["SessionsNews"];
+                        /**
+                         * @description The event name.
+                         * @constant
+                         */
+                        event: "sessions";
+                        /** @description The event ID. */
+                        id?: number;
+                        /** @description The retry time in milliseconds. */
+                        retry?: number;
+                    })[];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    "list-pages": {
+        parameters: {
+            query: {
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Unix milliseconds. */
+                to: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["Heatmap"];
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopPagesOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
         };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
     };
-  };
-  "get-insights": {
-    parameters: {
-      query: {
-        bucket_ms?: number;
-        /** @description Unix milliseconds. */
-        from: number;
-        kind?: string[];
-        /** @description Part of the page's address. */
-        page?: string;
-        /** @description Whose data. */
-        project?: string;
-        /** @description Unix milliseconds. */
-        to: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "list-sessions": {
+        parameters: {
+            query?: {
+                browser?: string[];
+                country?: string[];
+                cursor?: string;
+                device?: string[];
+                /** @description Only visits with an uncaught error. */
+                errors?: boolean;
+                /** @description Name of a custom event that occurred. */
+                event?: string;
+                /** @description Earliest time, Unix milliseconds; 0 means no limit. */
+                from?: number;
+                /** @description Signal kinds that all occurred. */
+                kind?: string[];
+                limit?: number;
+                /** @description Only visits in progress. */
+                live?: boolean;
+                max_duration_ms?: number;
+                min_duration_ms?: number;
+                /** @description Part of the address of a page that was visited. */
+                page?: string;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Latest time, Unix milliseconds; 0 means now. */
+                to?: number;
+                /** @description Start of the user id or of the session id. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    "get-session": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["Insights"];
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
         };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
     };
-  };
-  "watch-sessions": {
-    parameters: {
-      query?: {
-        /** @description Whose data. */
-        project?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "list-events": {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Event types to return; empty means all but replay. */
+                type?: string[];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    "watch-session": {
+        parameters: {
+            query?: {
+                /** @description The newest time the client already has, Unix milliseconds. */
+                after?: number;
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          "text/event-stream": (
-            | {
-                data: components["schemas"]["Beat"];
-                /**
-                 * @description The event name.
-                 * @constant
-                 */
-                event: "beat";
-                /** @description The event ID. */
-                id?: number;
-                /** @description The retry time in milliseconds. */
-                retry?: number;
-              }
-            | {
-                data: components["schemas"]["SessionsNews"];
-                /**
-                 * @description The event name.
-                 * @constant
-                 */
-                event: "sessions";
-                /** @description The event ID. */
-                id?: number;
-                /** @description The retry time in milliseconds. */
-                retry?: number;
-              }
-          )[];
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": ({
+                        data: components["schemas"]["Beat"];
+                        /**
+                         * @description The event name.
+                         * @constant
+                         */
+                        event: "beat";
+                        /** @description The event ID. */
+                        id?: number;
+                        /** @description The retry time in milliseconds. */
+                        retry?: number;
+                    } | {
+                        data: components["schemas"]["EventsNews"];
+                        /**
+                         * @description The event name.
+                         * @constant
+                         */
+                        event: "events";
+                        /** @description The event ID. */
+                        id?: number;
+                        /** @description The retry time in milliseconds. */
+                        retry?: number;
+                    } | {
+                        data: components["schemas"]["ReplayNews"];
+                        /**
+                         * @description The event name.
+                         * @constant
+                         */
+                        event: "replay";
+                        /** @description The event ID. */
+                        id?: number;
+                        /** @description The retry time in milliseconds. */
+                        retry?: number;
+                    } | {
+                        data: components["schemas"]["Session"];
+                        /**
+                         * @description The event name.
+                         * @constant
+                         */
+                        event: "session";
+                        /** @description The event ID. */
+                        id?: number;
+                        /** @description The retry time in milliseconds. */
+                        retry?: number;
+                    } | {
+                        data: components["schemas"]["SignalsNews"];
+                        /**
+                         * @description The event name.
+                         * @constant
+                         */
+                        event: "signals";
+                        /** @description The event ID. */
+                        id?: number;
+                        /** @description The retry time in milliseconds. */
+                        retry?: number;
+                    })[];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
         };
-      };
-      /** @description Error */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
     };
-  };
-  "list-pages": {
-    parameters: {
-      query: {
-        /** @description Unix milliseconds. */
-        from: number;
-        /** @description Whose data. */
-        project?: string;
-        /** @description Unix milliseconds. */
-        to: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "get-replay": {
+        parameters: {
+            query?: {
+                /** @description Goes on where the last chunk ended; from is then ignored. */
+                cursor?: string;
+                /** @description Start at the last full snapshot at or before this time, Unix milliseconds. */
+                from?: number;
+                limit?: number;
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["TopPagesOutputBody"];
-        };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-    };
-  };
-  "list-sessions": {
-    parameters: {
-      query?: {
-        browser?: string[];
-        country?: string[];
-        cursor?: string;
-        device?: string[];
-        /** @description Only visits with an uncaught error. */
-        errors?: boolean;
-        /** @description Name of a custom event that occurred. */
-        event?: string;
-        /** @description Earliest time, Unix milliseconds; 0 means no limit. */
-        from?: number;
-        /** @description Signal kinds that all occurred. */
-        kind?: string[];
-        limit?: number;
-        /** @description Only visits in progress. */
-        live?: boolean;
-        max_duration_ms?: number;
-        min_duration_ms?: number;
-        /** @description Part of the address of a page that was visited. */
-        page?: string;
-        /** @description Whose data. */
-        project?: string;
-        /** @description Latest time, Unix milliseconds; 0 means now. */
-        to?: number;
-        /** @description Start of the user id or of the session id. */
-        user?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["SessionsOutputBody"];
-        };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-    };
-  };
-  "get-session": {
-    parameters: {
-      query?: {
-        /** @description Whose data. */
-        project?: string;
-      };
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["SessionOutputBody"];
-        };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-    };
-  };
-  "list-events": {
-    parameters: {
-      query?: {
-        cursor?: string;
-        limit?: number;
-        /** @description Whose data. */
-        project?: string;
-        /** @description Event types to return; empty means all but replay. */
-        type?: string[];
-      };
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["EventsOutputBody"];
-        };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-    };
-  };
-  "watch-session": {
-    parameters: {
-      query?: {
-        /** @description The newest time the client already has, Unix milliseconds. */
-        after?: number;
-        /** @description Whose data. */
-        project?: string;
-      };
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "text/event-stream": (
-            | {
-                data: components["schemas"]["Beat"];
-                /**
-                 * @description The event name.
-                 * @constant
-                 */
-                event: "beat";
-                /** @description The event ID. */
-                id?: number;
-                /** @description The retry time in milliseconds. */
-                retry?: number;
-              }
-            | {
-                data: components["schemas"]["EventsNews"];
-                /**
-                 * @description The event name.
-                 * @constant
-                 */
-                event: "events";
-                /** @description The event ID. */
-                id?: number;
-                /** @description The retry time in milliseconds. */
-                retry?: number;
-              }
-            | {
-                data: components["schemas"]["ReplayNews"];
-                /**
-                 * @description The event name.
-                 * @constant
-                 */
-                event: "replay";
-                /** @description The event ID. */
-                id?: number;
-                /** @description The retry time in milliseconds. */
-                retry?: number;
-              }
-            | {
-                data: components["schemas"]["Session"];
-                /**
-                 * @description The event name.
-                 * @constant
-                 */
-                event: "session";
-                /** @description The event ID. */
-                id?: number;
-                /** @description The retry time in milliseconds. */
-                retry?: number;
-              }
-            | {
-                data: components["schemas"]["SignalsNews"];
-                /**
-                 * @description The event name.
-                 * @constant
-                 */
-                event: "signals";
-                /** @description The event ID. */
-                id?: number;
-                /** @description The retry time in milliseconds. */
-                retry?: number;
-              }
-          )[];
-        };
-      };
-      /** @description Error */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-    };
-  };
-  "get-replay": {
-    parameters: {
-      query?: {
-        /** @description Goes on where the last chunk ended; from is then ignored. */
-        cursor?: string;
-        /** @description Start at the last full snapshot at or before this time, Unix milliseconds. */
-        from?: number;
-        limit?: number;
-        /** @description Whose data. */
-        project?: string;
-      };
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ReplayOutputBody"];
-        };
-      };
-      /** @description Bad Request */
-      400: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unauthorized */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Not Found */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Unprocessable Entity */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Internal Server Error */
-      500: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Service Unavailable */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-      /** @description Gateway Timeout */
-      504: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ErrorModel"];
-        };
-      };
-    };
-  };
 }
