@@ -109,7 +109,7 @@ func Default() Config {
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Addr == "" {
-		errs = append(errs, errors.New("Addr is empty: give the agent's host:port"))
+		errs = append(errs, errors.New("no address: set Addr to the agent's host:port"))
 	}
 	for name, n := range map[string]int{
 		"BufferEvents": c.BufferEvents, "BufferBytes": c.BufferBytes, "BatchEvents": c.BatchEvents,
