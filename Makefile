@@ -94,6 +94,9 @@ bench-sdk: $(SDK) ## what the web SDK uploads and costs the page on a scripted v
 size: $(SDK) ## the web SDK's weight against its budget
 	npm run --silent size -w sdk/web
 
+chaos: $(SDK) $(UI) ## everything killed, cut off and damaged for 10 minutes: what was acked is stored, once
+	go test ./ops/chaos -count=1 -run 'Chaos|Drain' -v -timeout 60m -args -for 10m -away 10m
+
 fuzz: ## every fuzz target for 60 s (FUZZTIME=…)
 	for module in $(GO_MODULES); do (cd $$module && for package in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz || true); do \

@@ -13,8 +13,8 @@ export function pointer(page: Page): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tell = () => {
     clearTimeout(timer);
-    timer = undefined;
-    if (points.length) page.emit("pointer", held ? { points, buttons: held } : { points }, { active: true, timestamp: start });
+    if (points.length)
+      page.emit("pointer", { points, buttons: held || undefined }, { active: true, timestamp: start });
     points = [];
   };
   page.scope.listen<PointerEvent>(document, "pointermove", (event) => {
@@ -22,10 +22,8 @@ export function pointer(page: Page): void {
     const now = Date.now();
     if (now - last < SAMPLE_MS || event.pointerType === "touch") return;
     last = now;
-    if (event.buttons !== held) {
-      tell();
-      held = event.buttons;
-    }
+    if (event.buttons !== held) tell();
+    held = event.buttons;
     if (!points.length) {
       start = now;
       timer = setTimeout(tell, EVENT_MS);
