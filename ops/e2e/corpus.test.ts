@@ -144,13 +144,14 @@ describe.skipIf(!browserPath)("the browser corpus", { concurrent: true }, () => 
       const session = await visit(await context.newPage(), it, `${origin}/page${index}/`);
       await context.close();
       await decided(session);
-      const found = await system.query<{ kind: string }>(
-        `SELECT kind FROM signals FINAL WHERE session_id = '${session}' AND selector != '#end' ORDER BY kind`,
+      const found = await system.query<{ kind: string; how: string }>(
+        `SELECT kind, toString((ts, count, duration_ms, detected_by, final, first_event_id, selector)) AS how
+         FROM signals FINAL WHERE session_id = '${session}' AND selector != '#end' ORDER BY kind, ts`,
       );
       const kinds = found.map((signal) => signal.kind);
       row.gave = kinds.join(" ");
       if (row.gave === row.must) row.right = "yes";
-      expect(kinds).toEqual(it.signals);
+      expect(kinds, found.map((signal) => `${signal.kind} ${signal.how}`).join("\n")).toEqual(it.signals);
     });
   }
 });

@@ -109,3 +109,27 @@ test("a visit gives every type of event, with the fields of the contract", async
   for (const canary of ["canary-query", "canary-name", "canary-token"])
     expect(agent.saw(canary), canary).toBe(false);
 });
+
+test("the trail of a drag says that a button was held", async ({ agent, page }) => {
+  agent.pages.set("/", html("<p>words</p>", tag(agent, 'data-replay="off"')));
+  await page.goto(agent.url);
+  await page.waitForFunction(() => "gosight" in window);
+  await page.mouse.move(10, 10);
+  await page.mouse.move(40, 10);
+  await page.mouse.down();
+  for (const x of [100, 300, 100]) {
+    await page.mouse.move(x, 40);
+    await page.waitForTimeout(80); // longer than the time between two samples
+  }
+  await page.mouse.up();
+  await page.mouse.move(500, 200);
+  await page.goto("about:blank");
+  const trails = await agent.until(() => {
+    const events = agent.of("pointer");
+    return agent.of("page_exit").length > 0 && events;
+  }, "the end of the page");
+  expect(trails.filter((trail) => trail.payload.buttons).map((trail) => trail.payload)).toEqual([
+    { points: expect.arrayContaining([[expect.any(Number), 300, 40]]), buttons: 1 },
+  ]);
+  expect(trails.some((trail) => !trail.payload.buttons)).toBe(true);
+});

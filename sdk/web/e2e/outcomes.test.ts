@@ -48,6 +48,8 @@ describe("click_outcome", { concurrent: true }, () => {
         return outcome && { click: clicks.find((event) => event.id === id), outcome };
       }, `outcome of "${name}"`);
       expect(found.outcome.payload).toMatchObject({ kind: it.want });
+      // An answer that is said to have come after the deadline would be none.
+      expect(found.outcome.payload.after_ms).toBeLessThanOrEqual(2500);
       if (it.interactive !== undefined) expect(found.click?.payload.interactive).toBe(it.interactive);
       await page.close();
     });

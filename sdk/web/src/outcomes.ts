@@ -280,11 +280,12 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
     const { before, requests, at, subject } = click;
     const calm = (element: Element) => restless(element, "any") > 0;
     const moved = page.pointer && Math.hypot(page.pointer[0] - click.x, page.pointer[1] - click.y) > DRAG_PX;
+    // What is found only now was there before the deadline, however late the timer came.
+    const end = at + DEADLINE_MS;
     if (before && (click.interactive || !moved) && differs(before, subject, calm))
-      decide(click, "mutation", now());
+      decide(click, "mutation", end);
     else if (requests[0] !== undefined) decide(click, "network", requests[0]);
-    else if (opaque(click.target)) decide(click, "mutation", now());
-    else decide(click, "none", at + DEADLINE_MS);
+    else decide(click, opaque(click.target) ? "mutation" : "none", end);
   }
 }
 

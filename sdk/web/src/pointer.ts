@@ -10,9 +10,7 @@ export function pointer(page: Page): void {
   let start = 0;
   let last = 0;
   let held = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
   const tell = () => {
-    clearTimeout(timer);
     if (points.length)
       page.emit("pointer", { points, buttons: held || undefined }, { active: true, timestamp: start });
     points = [];
@@ -26,7 +24,7 @@ export function pointer(page: Page): void {
     held = event.buttons;
     if (!points.length) {
       start = now;
-      timer = setTimeout(tell, EVENT_MS);
+      setTimeout(tell, EVENT_MS);
     }
     points.push([now - start, Math.round(event.clientX), Math.round(event.clientY)]);
   });
