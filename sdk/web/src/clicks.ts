@@ -38,7 +38,6 @@ export function clicks(page: Page): void {
       const subject = subjectOf(target);
       const yes = takesClicks(target);
       const place = placeOf(event, target);
-      const ignore = within(target, "[data-gosight-ignore]")?.getAttribute("data-gosight-ignore");
       const id = page.emit(
         event.type,
         {
@@ -49,7 +48,8 @@ export function clicks(page: Page): void {
           text: textOf(subject, page.masked),
           button: event.button,
           interactive: yes,
-          ...(ignore ? { ignore } : {}),
+          // Without the attribute there is no such field.
+          ignore: within(target, "[data-gosight-ignore]")?.getAttribute("data-gosight-ignore") || undefined,
         },
         // What one click is worth is known when its outcome is; a burst is told of while it lasts.
         { active: true, urgent: watch?.burst(event) },

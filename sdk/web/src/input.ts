@@ -18,10 +18,7 @@ export function inputs(page: Page): void {
     field = undefined;
     const { type = "", value } = element as Partial<Field>;
     const editable = value === undefined;
-    const shown =
-      !editable && within(element, "[data-gosight-unmask]") && !/password|hidden|file/.test(type)
-        ? { value: cut(value) }
-        : {};
+    const shown = !editable && within(element, "[data-gosight-unmask]") && !/password|hidden|file/.test(type);
     page.emit(
       "input",
       {
@@ -29,7 +26,7 @@ export function inputs(page: Page): void {
         tag: element.localName,
         type: type || "text",
         length: (editable ? element.textContent : value)?.length ?? 0,
-        ...shown,
+        value: shown ? cut(value) : undefined,
       },
       { active: true },
     );
