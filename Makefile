@@ -18,7 +18,7 @@ SDK := sdk/web/dist/gosight.js
 UI := aggregator/ui/dist/index.html
 BINARIES := bin/gosight bin/gosight-agent bin/gosight-aggregator
 
-.PHONY: help run test build lint generate bench bench-10k bench-sdk chaos e2e screenshots fuzz signals size clean tools
+.PHONY: help run test build lint generate bench bench-10k bench-sdk chaos corpus e2e screenshots fuzz signals size clean tools
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -62,7 +62,11 @@ test-ts: $(SDK) $(UI)
 e2e: $(BINARIES) ## end to end: real programs, a real browser, the real engines
 	. ops/e2e/browser.sh
 	go test -count=1 -timeout 20m -v ./ops/e2e/
-	npm test --silent -w ops/e2e
+	npm test --silent -w ops/e2e -- visit.test.ts
+
+corpus: $(BINARIES) ## the browser corpus: 106 small pages, and the signals that each must and must not give
+	. ops/e2e/browser.sh
+	npm test --silent -w ops/e2e -- corpus.test.ts
 
 lint: $(NPM) tools $(SDK) $(UI) ## formatting, vet, staticcheck, buf, biome, types, generated code up to date
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') | tee /dev/stderr)" || { echo 'gofmt: run gofmt -w on the files above'; exit 1; }
