@@ -57,7 +57,13 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
     await shop.mouse.wheel(0, 900);
     await shop.waitForTimeout(400); // people pause; the scroll must have come to rest
     await shop.locator("#film").click();
-    await shop.waitForTimeout(2800); // long enough to be sure that nothing answers
+    // Nobody moves on before it is sure that nothing answers: going on would be an answer.
+    await until("the dead click is told", 20_000, async () => {
+      const told = await system.query(
+        `SELECT 1 FROM events WHERE session_id = '${session}' AND event_type = 'click_outcome' AND JSONExtractString(payload, 'kind') = 'none'`,
+      );
+      return told.length > 0;
+    });
     await shop.locator('a[href="/p/arc-lamp"]').first().click();
     await shop.locator("#delivery").waitFor();
     await shop.waitForTimeout(300);
