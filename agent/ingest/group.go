@@ -126,8 +126,8 @@ func cut(text string, size int) []string {
 	return append(pieces, text)
 }
 
-// appendID gives an event that came without an id one made from its request's: unique, and alike enough to
+// assignedID is the id of an event that came without one, made from its request's: unique, and alike enough to
 // compress.
-func appendID(request string, n int) string {
+func assignedID(request string, n int) string {
 	return request + "." + strconv.FormatInt(int64(n), 36)
 }

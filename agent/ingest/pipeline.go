@@ -98,16 +98,15 @@ func (p *Pipeline) submit(from Source, in *gosight.EventBatch) (*ticket, error) 
 		batch.Project, batch.AgentId, batch.Region, batch.ReceivedAt = from.Project, p.agentID, p.region, now
 		batch.Metadata = p.enricher.Enrich(batch.Metadata, from.Addr, from.UserAgent)
 		p.scrubMetadata(batch.Metadata)
-		for i, ev := range batch.Events {
+		for _, ev := range batch.Events {
 			if ev.EventId == "" {
 				if request == "" {
 					request = uuid.NewString()
 				}
-				ev.EventId = appendID(request, t.assigned)
+				ev.EventId = assignedID(request, t.assigned)
 				t.assigned++
 			}
 			p.finish(ev)
-			batch.Events[i] = ev
 		}
 		if batch.Lane == gosight.Lane_LANE_EVENTS {
 			batch.Signals = p.detector.observe(batch, now)
