@@ -1,10 +1,11 @@
 // @vitest-environment node
 import { existsSync, readFileSync } from "node:fs";
+import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Seeded, startServer } from "./server";
 
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const executablePath = process.env.GOSIGHT_CHROMIUM || "/usr/bin/chromium";
 const flags = [
   "--headless",
   "--no-sandbox",
@@ -26,9 +27,18 @@ const markAt = (what: string): number => fixture.marks.find((m) => m.what === wh
 /** What the player's clock shows where the replay starts for a mark. */
 const clockAt = (what: string): string =>
   `0:${String(Math.floor((markAt(what) - 1500) / 1000)).padStart(2, "0")}`;
+/** Every page, and what shows that it has its data. */
+const pages: [path: string, settled: string][] = [
+  ["/sessions", ".visit"],
+  ["/sessions/visit-00000", ".mark"],
+  ["/insights", "canvas"],
+  ["/heatmaps", "canvas.heat-canvas"],
+  ["/funnels?step=page:shop&step=click:%23pay", ".level"],
+  ["/docs", "details"],
+];
 const built = existsSync(new URL("../dist/index.html", import.meta.url));
 if (!existsSync(executablePath))
-  console.warn(`NOT RUN: UI browser tests, no Chromium at ${executablePath} (set CHROMIUM)`);
+  console.warn(`NOT RUN: UI browser tests, no Chromium at ${executablePath} (set GOSIGHT_CHROMIUM)`);
 if (!built)
   console.warn('NOT RUN: UI browser tests, the UI is not built (run "npm run build -w aggregator/ui")');
 
@@ -225,14 +235,7 @@ describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { t
     const page = await open("/sessions", { width: 390, height: 844 });
     await page.getByRole("button", { name: "Tiếng Việt" }).click();
     await page.getByRole("button", { name: "Đổi giao diện sáng hoặc tối" }).click();
-    for (const path of [
-      "/sessions",
-      "/sessions/visit-00000",
-      "/insights",
-      "/heatmaps",
-      "/funnels",
-      "/docs",
-    ]) {
+    for (const [path] of pages) {
       await page.goto(seeded.ui + path);
       await page.locator("h1").waitFor();
       expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
@@ -240,6 +243,28 @@ describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { t
     }
     await page.context().close();
   });
+
+  for (const theme of ["light", "dark"] as const) {
+    test(`axe finds no serious fault on any page, ${theme}`, async () => {
+      const page = await open("/sessions");
+      await page.evaluate((name) => localStorage.setItem("gosight.theme", name), theme);
+      const found: string[] = [];
+      for (const [path, settled] of pages) {
+        await page.goto(seeded.ui + path);
+        await page.locator(settled).first().waitFor();
+        await page.evaluate(axe.source);
+        const { violations } = await page.evaluate(() =>
+          (window as unknown as { axe: typeof axe }).axe.run(document, { iframes: false }),
+        );
+        for (const { id, impact, nodes } of violations) {
+          if (impact === "serious" || impact === "critical")
+            found.push(`${path} ${id}: ${nodes.map((n) => n.html.slice(0, 160)).join(" | ")}`);
+        }
+      }
+      expect(found).toEqual([]);
+      await page.context().close();
+    });
+  }
 
   test("nothing was written to the console", () => {
     expect(faults).toEqual([]);

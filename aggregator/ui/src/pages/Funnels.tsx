@@ -2,12 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
 import { funnelQuery } from "../api/queries";
-import { useNow, useSettled } from "../components/clock";
+import { useSettled } from "../components/clock";
 import { Icon } from "../components/Icon";
+import { RangeSelect, usePeriod } from "../components/Period";
 import { useProject } from "../components/project";
 import { Empty, ErrorState, Skeleton } from "../components/States";
 import { useI18n } from "../i18n";
-import { type Range, rangeStart, ranges } from "../model/filters";
+import type { Range } from "../model/filters";
 import { shortId } from "../model/format";
 import "../styles/funnels.css";
 
@@ -33,7 +34,6 @@ export function FunnelsPage() {
   const project = useProject();
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const minute = useNow(300_000);
   const range: Range = search.range ?? "7d";
   const window = windows.find((w) => w === search.window) ?? 3_600_000;
   const [steps, setSteps] = useState<Step[]>(() => {
@@ -55,10 +55,7 @@ export function FunnelsPage() {
     });
   }, [ready, navigate]);
 
-  const period = useMemo(
-    () => ({ from: rangeStart(range, minute) ?? 1, to: Math.floor(minute / 60_000) * 60_000 + 60_000 }),
-    [range, minute],
-  );
+  const period = usePeriod(range);
   const found = useQuery(funnelQuery(project, { ...period, window_ms: window, step: ready }));
   const levels = ready.length >= 2 ? found.data?.levels : undefined;
   const first = levels?.[0]?.sessions ?? 0;
@@ -92,22 +89,10 @@ export function FunnelsPage() {
             ))}
           </select>
         </label>
-        <select
-          className="field"
-          aria-label={t("range.label")}
-          value={range}
-          onChange={(e) =>
-            navigate({ search: (before) => ({ ...before, range: e.target.value as Range }), replace: true })
-          }
-        >
-          {ranges
-            .filter((r) => r !== "all")
-            .map((r) => (
-              <option key={r} value={r}>
-                {t(`range.${r}`)}
-              </option>
-            ))}
-        </select>
+        <RangeSelect
+          range={range}
+          choose={(next) => navigate({ search: (before) => ({ ...before, range: next }), replace: true })}
+        />
       </div>
       <div className="funnel">
         <ol className="card steps">

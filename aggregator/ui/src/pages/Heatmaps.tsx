@@ -1,15 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Heatmap } from "../api/client";
 import { heatmapQuery, pagesQuery, type Viewport } from "../api/queries";
-import { useNow } from "../components/clock";
 import { Icon } from "../components/Icon";
+import { RangeSelect, usePeriod } from "../components/Period";
 import { useProject } from "../components/project";
 import { KindIcon, useKindName } from "../components/Signals";
 import { Empty, ErrorState, Skeleton } from "../components/States";
 import { useI18n } from "../i18n";
-import { type Range, rangeStart, ranges } from "../model/filters";
+import type { Range } from "../model/filters";
 import { path } from "../model/format";
 import { draw, heightOf } from "../model/heat";
 import { kindColor } from "../model/signals";
@@ -28,12 +28,8 @@ export function HeatmapsPage() {
   const project = useProject();
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const minute = useNow(300_000);
   const range: Range = search.range ?? "7d";
-  const period = useMemo(
-    () => ({ from: rangeStart(range, minute) ?? 1, to: Math.floor(minute / 60_000) * 60_000 + 60_000 }),
-    [range, minute],
-  );
+  const period = usePeriod(range);
   const pages = useQuery(pagesQuery(project, period));
   const page = search.page ?? pages.data?.pages[0]?.url ?? "";
   const layer: Layer = layers.find((l) => l === search.kind) ?? "click";
@@ -78,20 +74,7 @@ export function HeatmapsPage() {
             </option>
           ))}
         </select>
-        <select
-          className="field"
-          aria-label={t("range.label")}
-          value={range}
-          onChange={(e) => set({ range: e.target.value as Range })}
-        >
-          {ranges
-            .filter((r) => r !== "all")
-            .map((r) => (
-              <option key={r} value={r}>
-                {t(`range.${r}`)}
-              </option>
-            ))}
-        </select>
+        <RangeSelect range={range} choose={(next) => set({ range: next })} />
       </div>
       <fieldset className="kindbar">
         <legend className="unseen">{t("heat.kind")}</legend>

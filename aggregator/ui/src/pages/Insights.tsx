@@ -3,15 +3,15 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import type { Insights, KindSeries } from "../api/client";
 import { insightsQuery } from "../api/queries";
-import { useNow } from "../components/clock";
 import { Icon } from "../components/Icon";
+import { RangeSelect, usePeriod } from "../components/Period";
 import { useProject } from "../components/project";
 import { KindChip, KindIcon, useKindName } from "../components/Signals";
 import { Sparkline } from "../components/Sparkline";
 import { StackChart } from "../components/StackChart";
 import { Busy, Empty, ErrorState, Skeleton } from "../components/States";
 import { useI18n } from "../i18n";
-import { type Range, rangeStart, ranges, toggle } from "../model/filters";
+import { type Range, toggle } from "../model/filters";
 import { compactCount, path } from "../model/format";
 import { autoBucket, change, stack } from "../model/series";
 import { byGravity, kindColor } from "../model/signals";
@@ -26,18 +26,17 @@ export function InsightsPage() {
   const project = useProject();
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const minute = useNow(60_000);
   const kindName = useKindName();
   const range: Range = search.range ?? "7d";
+  const period = usePeriod(range, 60_000);
 
   const params = useMemo(() => {
-    const from = rangeStart(range, minute) ?? 0;
-    const to = Math.floor(minute / 60_000) * 60_000 + 60_000;
+    const { from, to } = period;
     const wanted = search.bucket ?? autoBucket(to - from);
     // A chart of more bars than pixels is refused by the API: the next coarser width that fits.
     const bucket_ms = [wanted, ...buckets].find((b) => b >= wanted && (to - from) / b <= 1000) ?? 86_400_000;
     return { from, to, bucket_ms, kind: search.kind, page: search.page };
-  }, [range, minute, search.bucket, search.kind, search.page]);
+  }, [period, search.bucket, search.kind, search.page]);
   const found = useQuery(insightsQuery(project, params));
   // The cards choose kinds, so they show all of them whatever is chosen.
   const everything = useQuery(insightsQuery(project, { ...params, kind: undefined }));
@@ -77,20 +76,7 @@ export function InsightsPage() {
             </option>
           ))}
         </select>
-        <select
-          className="field"
-          aria-label={t("range.label")}
-          value={range}
-          onChange={(e) => set({ range: e.target.value as Range })}
-        >
-          {ranges
-            .filter((r) => r !== "all")
-            .map((r) => (
-              <option key={r} value={r}>
-                {t(`range.${r}`)}
-              </option>
-            ))}
-        </select>
+        <RangeSelect range={range} choose={(next) => set({ range: next })} />
       </div>
 
       {found.isError ? (

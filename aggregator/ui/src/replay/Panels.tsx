@@ -9,6 +9,7 @@ import { describe, isQuiet } from "../model/describe";
 import { clock, country, dateTime, path, span } from "../model/format";
 import { kindColor } from "../model/signals";
 import { currentIndex, lead } from "../model/timeline";
+import "../styles/panels.css";
 
 interface Props {
   session: Session;
