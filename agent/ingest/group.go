@@ -6,12 +6,17 @@ import (
 	"unicode/utf8"
 
 	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/gosight/gosight/proto/wire"
 )
 
 // Sizes that keep what leaves ingest below Kafka's usual limit of 1 MB a record, with room for ids and metadata.
 const (
 	maxPartBytes  = 512 << 10
 	maxBatchBytes = 512 << 10
+	// What an event takes in a batch beside its texts: tags, lengths, the time.
+	eventOverhead = 24
+	// Estimates miss what redaction, enriching and detection add. What is larger than this after all is halved.
+	maxValueBytes = 900 << 10
 )
 
 // group gathers the accepted events of one session and lane that came together: a Batch in the making.
@@ -85,15 +90,32 @@ func share(batch *gosight.Batch) {
 	batch.Metadata = shared
 }
 
+// sizeOf is about what the event takes in its batch.
+func sizeOf(ev *gosight.Event) int {
+	size := eventOverhead + len(ev.EventId) + len(ev.EventType) + len(ev.UserId) + len(ev.Payload)
+	for key, value := range ev.Metadata {
+		size += len(key) + len(value)
+	}
+	return size
+}
+
 // marshal encodes a batch once, as it stays from the queue to the processor; one whose only event is larger than
-// a part is cut.
+// a part is cut, and one that is still too large is halved.
 func marshal(batch *gosight.Batch) ([][]byte, error) {
 	if len(batch.Events) != 1 || len(batch.Events[0].Payload) <= maxPartBytes {
 		value, err := batch.MarshalVT()
 		if err != nil {
 			return nil, fmt.Errorf("marshal batch: %w", err)
 		}
+		if len(value) > maxValueBytes {
+			if first, second, ok := wire.Halve(batch); ok {
+				return marshalBoth(first, second)
+			}
+		}
 		return [][]byte{value}, nil
+	}
+	if first, second, ok := wire.Halve(batch); ok {
+		return marshalBoth(first, second) // a part is one event and nothing else
 	}
 	ev := batch.Events[0]
 	payload := ev.Payload
@@ -110,6 +132,15 @@ func marshal(batch *gosight.Batch) ([][]byte, error) {
 		}
 	}
 	return values, nil
+}
+
+func marshalBoth(first, second *gosight.Batch) ([][]byte, error) {
+	values, err := marshal(first)
+	if err != nil {
+		return nil, err
+	}
+	rest, err := marshal(second)
+	return append(values, rest...), err
 }
 
 // cut splits text into pieces of at most size bytes that end between characters.

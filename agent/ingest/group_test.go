@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -23,6 +24,83 @@ func TestShareMovesWhatAllHaveInCommon(t *testing.T) {
 		if !maps.Equal(batch.Events[i].Metadata, want) {
 			t.Errorf("event %d keeps %v, want %v", i, batch.Events[i].Metadata, want)
 		}
+	}
+}
+
+// Nothing behind ingest may be too large for the queue or for Kafka, however a batch comes to its size.
+func TestWhateverABatchIsMadeOfItsValuesAreSmall(t *testing.T) {
+	many := func(n int, one func(i int) *gosight.Event) *gosight.EventBatch {
+		in := &gosight.EventBatch{SessionId: "s"}
+		for i := range n {
+			in.Events = append(in.Events, one(i))
+		}
+		return in
+	}
+	for name, in := range map[string]*gosight.EventBatch{
+		"empty payloads": many(100_000, func(i int) *gosight.Event { return &gosight.Event{EventType: "custom"} }),
+		"long ids": many(20_000, func(i int) *gosight.Event {
+			return &gosight.Event{EventType: "custom", EventId: fmt.Sprintf("%0128d", i)}
+		}),
+		"metadata of their own": many(500, func(i int) *gosight.Event {
+			return &gosight.Event{EventType: "custom", EventId: fmt.Sprint(i),
+				Metadata: map[string]string{"k": strings.Repeat("m", 16_000), "i": fmt.Sprint(i)}}
+		}),
+		"what redaction makes longer": many(40_000, func(i int) *gosight.Event {
+			return &gosight.Event{EventType: "custom", EventId: fmt.Sprint(i), Payload: `{"a":"a@b.co"}`}
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, q := newTestPipeline(t)
+			answer, err := p.Take(t.Context(), testSource, in)
+			if err != nil || int(answer.Accepted) != len(in.Events) {
+				t.Fatalf("%v, %v", answer, err)
+			}
+			stored := map[string]bool{}
+			for len(stored) < len(in.Events) {
+				chunk, err := q.Read(t.Context(), 1<<20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, value := range chunk.Values {
+					if len(value) > maxValueBytes {
+						t.Errorf("a value has %d bytes", len(value))
+					}
+					var batch gosight.Batch
+					if err := batch.UnmarshalVT(value); err != nil {
+						t.Fatal(err)
+					}
+					for _, ev := range batch.Events {
+						stored[ev.EventId] = true
+					}
+				}
+				if err := q.Done(chunk); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// What the estimate of a batch's size cannot know is found when it is marshalled.
+func TestABatchOfTooManySignalsIsHalved(t *testing.T) {
+	batch := &gosight.Batch{SessionId: "s", Events: []*gosight.Event{{EventId: "e", Payload: strings.Repeat("p", maxPartBytes)}}}
+	for range 3000 {
+		batch.Signals = append(batch.Signals, &gosight.Signal{SignalId: "s", Url: strings.Repeat("u", 900)})
+	}
+	values, err := marshal(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, signals := 0, 0
+	for _, value := range values {
+		var part gosight.Batch
+		if err := part.UnmarshalVT(value); err != nil || len(value) > maxValueBytes {
+			t.Fatalf("%d bytes, %v", len(value), err)
+		}
+		events, signals = events+len(part.Events), signals+len(part.Signals)
+	}
+	if events != 1 || signals != 3000 {
+		t.Errorf("%d events and %d signals are left of 1 and 3000", events, signals)
 	}
 }
 

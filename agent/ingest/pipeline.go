@@ -169,7 +169,7 @@ func (p *Pipeline) admit(t *ticket, in *gosight.EventBatch, now int64) []*group 
 			key.lane = gosight.Lane_LANE_REPLAY
 		}
 		ev.SessionId, ev.UserId = "", ""
-		g := sorted.of(key, len(ev.Payload), start)
+		g := sorted.of(key, sizeOf(ev), start)
 		g.batch.Events = append(g.batch.Events, ev)
 	}
 	return sorted.groups
