@@ -318,6 +318,47 @@ func TestTooLargeRecordBecomesDeadLetterAndItsNeighboursDoNot(t *testing.T) {
 	}
 }
 
+// A topic that takes less than what an agent makes gets it in halves, and in the order of the events.
+func TestTooLargeBatchIsHalved(t *testing.T) {
+	cluster, cfg := broker(t)
+	cfg.Compression = "none"
+	p := producer(t, cfg)
+	refuse(cluster, -1, kerr.MessageTooLarge.Code, func(batch []byte) bool {
+		return len(batch) > 100<<10 && !bytes.Contains(batch, []byte(headerReason)) // dead letters have a topic of their own
+	})
+	batch := &gosight.Batch{Project: "default", SessionId: "s", Lane: events}
+	for i := range 10 {
+		batch.Events = append(batch.Events, &gosight.Event{EventId: fmt.Sprint(i), Payload: strings.Repeat("x", 40<<10)})
+	}
+	batch.Events[9].Payload = strings.Repeat("x", 110<<10) // and this one alone is too large
+	value, err := batch.MarshalVT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := p.Produce(t.Context(), []receive.Record{{Lane: events, Key: []byte("default/s"), Value: value}})
+	if err != nil || dead != 1 {
+		t.Fatalf("%d dead letters and %v, want 1", dead, err)
+	}
+	l := newLedger()
+	consume(t, cfg, events, l)
+	l.until(t, "all but the last event", func() bool {
+		ids := map[string]bool{}
+		for value := range l.fresh {
+			var piece gosight.Batch
+			if err := piece.UnmarshalVT([]byte(value)); err != nil {
+				t.Fatal(err)
+			}
+			for _, ev := range piece.Events {
+				ids[ev.EventId] = true
+			}
+		}
+		return len(ids) == 9 && !ids["9"]
+	})
+	if letters := list(t, cfg); len(letters) != 1 || letters[0].Reason != "MESSAGE_TOO_LARGE" {
+		t.Errorf("dead letters: %+v", letters)
+	}
+}
+
 func TestPoisonIsSetAsideAndCanBeReplayed(t *testing.T) {
 	_, cfg := broker(t)
 	p := producer(t, cfg)
@@ -343,12 +384,44 @@ func TestPoisonIsSetAsideAndCanBeReplayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if n, err := d.Replay(t.Context()); err != nil || n != 10 {
-		t.Fatalf("replayed %d, %v", n, err)
+	if n, refused, err := d.Replay(t.Context()); err != nil || n != 10 || refused != 0 {
+		t.Fatalf("replayed %d, refused %d, %v", n, refused, err)
 	}
 	l.until(t, "all 100", func() bool { return len(l.fresh) == 100 })
 	if left := list(t, cfg); len(left) != 0 {
 		t.Errorf("%d letters are still listed after they were replayed", len(left))
+	}
+}
+
+// A letter that Kafka still does not take neither holds up those behind it nor is lost.
+func TestReplayKeepsWhatIsRefusedAgain(t *testing.T) {
+	cluster, cfg := broker(t)
+	cfg.Compression = "none"
+	p := producer(t, cfg)
+	large := true
+	refuse(cluster, -1, kerr.MessageTooLarge.Code, func(batch []byte) bool {
+		return bytes.Contains(batch, []byte("<huge>")) && !bytes.Contains(batch, []byte(headerReason)) ||
+			large && bytes.Contains(batch, []byte("<large>")) && !bytes.Contains(batch, []byte(headerReason))
+	})
+	out := batches(events, 0, 2)
+	out[0].Value, out[1].Value = []byte("<huge>"), []byte("<large>")
+	if dead, err := p.Produce(t.Context(), out); err != nil || dead != 2 {
+		t.Fatalf("got %d dead letters and %v, want 2", dead, err)
+	}
+	large = false // somebody raised a limit, but not by enough for both
+	d, err := OpenDeadLetters(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if n, refused, err := d.Replay(t.Context()); err != nil || n != 1 || refused != 1 {
+		t.Fatalf("replayed %d, refused %d, %v; want 1 of each", n, refused, err)
+	}
+	l := newLedger()
+	consume(t, cfg, events, l)
+	l.until(t, "the large one", func() bool { return l.fresh["<large>"] == 1 })
+	if left := list(t, cfg); len(left) != 1 || string(left[0].Value) != "<huge>" || left[0].Reason != "MESSAGE_TOO_LARGE" {
+		t.Errorf("left are %+v", left)
 	}
 }
 

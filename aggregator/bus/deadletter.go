@@ -94,28 +94,34 @@ func (d *DeadLetters) List(ctx context.Context, visit func(DeadLetter) error) er
 	return err
 }
 
-// Replay produces each letter that was not replayed yet to its own topic again, and then marks them replayed.
-// It returns how many. A letter that is still not understood comes back as a new letter. Where it fails halfway,
-// all of them are replayed again the next time, which is harmless: rows are idempotent.
-func (d *DeadLetters) Replay(ctx context.Context) (int, error) {
-	count := 0
+// Replay produces each letter that was not replayed yet to its own topic again, and then marks them replayed. It
+// returns how many. A letter that Kafka refuses again, or that is still not understood, comes back as a new letter:
+// it holds nobody up and is not lost. Where Replay fails halfway, all of them are replayed again the next time, which
+// is harmless: rows are idempotent.
+func (d *DeadLetters) Replay(ctx context.Context) (replayed, refused int, err error) {
 	end, err := d.read(ctx, func(letter DeadLetter) error {
 		record := &kgo.Record{Topic: letter.Topic, Key: letter.Key, Value: letter.Value}
-		if err := d.client.ProduceSync(ctx, record).FirstErr(); err != nil {
+		err := d.client.ProduceSync(ctx, record).FirstErr()
+		if err != nil && isAboutRecord(err) {
+			refused++
+			letter.Reason, letter.Error = reasonOf(err), err.Error()
+			return writeDeadLetter(ctx, d.client, d.cfg, letter)
+		}
+		if err != nil {
 			return fmt.Errorf("replay dead letter %s to %s: %w", letter.ID, letter.Topic, err)
 		}
-		count++
+		replayed++
 		return nil
 	})
 	if err != nil || end < 0 {
-		return count, err
+		return replayed, refused, err
 	}
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{Topic: d.cfg.DeadLetterTopic(), Partition: 0, At: end, LeaderEpoch: -1})
 	if err := d.admin.CommitAllOffsets(ctx, d.group(), offsets); err != nil {
-		return count, fmt.Errorf("mark dead letters replayed: %w", err)
+		return replayed, refused, fmt.Errorf("mark dead letters replayed: %w", err)
 	}
-	return count, nil
+	return replayed, refused, nil
 }
 
 // read visits the letters between the mark and the topic's present end, and returns that end, or -1 where there

@@ -4,6 +4,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 type producerMetrics struct {
 	produced, failed, deadLettered *prometheus.CounterVec
+	halved                         prometheus.Counter
 }
 
 func newProducerMetrics(reg prometheus.Registerer) *producerMetrics {
@@ -20,7 +21,11 @@ func newProducerMetrics(reg prometheus.Registerer) *producerMetrics {
 			Help: "Batches that Kafka refused for good, by reason; they are in the dead-letter topic.",
 		}, []string{"reason"}),
 	}
-	reg.MustRegister(m.produced, m.failed, m.deadLettered)
+	m.halved = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "gosight_bus_halved_records_total",
+		Help: "Times that a batch larger than the topic's max.message.bytes was written as two.",
+	})
+	reg.MustRegister(m.produced, m.failed, m.deadLettered, m.halved)
 	return m
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gosight/gosight/aggregator/receive"
 	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/gosight/gosight/proto/wire"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -90,7 +91,8 @@ func (p *Producer) Produce(ctx context.Context, batches []receive.Record) (deadL
 }
 
 // produceAlone gives a record that was refused for what it is one more try by itself, since a broker refuses a
-// whole batch for its size, and then writes it to the dead-letter topic.
+// whole batch of records for its size, then halves it as long as size is the reason and there is more than one event
+// in it. What is refused even so is written to the dead-letter topic.
 func (p *Producer) produceAlone(ctx context.Context, record *kgo.Record, lane gosight.Lane, refusal error,
 ) (dead bool, err error) {
 	again := &kgo.Record{Topic: record.Topic, Key: record.Key, Value: record.Value}
@@ -103,6 +105,17 @@ func (p *Producer) produceAlone(ctx context.Context, record *kgo.Record, lane go
 		p.metrics.failed.WithLabelValues(reasonOf(err)).Inc()
 		return false, fmt.Errorf("produce to %s: %w", record.Topic, err)
 	}
+	if halves := halve(record, err); halves != nil {
+		p.metrics.halved.Inc()
+		for _, half := range halves {
+			of, err := p.produceAlone(ctx, half, lane, refusal)
+			if err != nil {
+				return dead, err
+			}
+			dead = dead || of
+		}
+		return dead, nil
+	}
 	reason := reasonOf(refusal)
 	letter := DeadLetter{Reason: reason, Error: refusal.Error(), Topic: record.Topic, Partition: -1, Offset: -1,
 		Key: record.Key, Value: record.Value}
@@ -113,6 +126,27 @@ func (p *Producer) produceAlone(ctx context.Context, record *kgo.Record, lane go
 	p.log.Warn("kafka refused a record, it is in the dead-letter topic", "reason", reason, "error", refusal,
 		"key", string(record.Key), "bytes", len(record.Value))
 	return true, nil
+}
+
+// halve is two records that say what a record says which was refused for its size, or nil where there are none.
+func halve(record *kgo.Record, refusal error) []*kgo.Record {
+	batch := &gosight.Batch{}
+	if !isTooLarge(refusal) || batch.UnmarshalVTUnsafe(record.Value) != nil {
+		return nil
+	}
+	first, second, ok := wire.Halve(batch)
+	if !ok {
+		return nil
+	}
+	halves := make([]*kgo.Record, 2)
+	for i, half := range []*gosight.Batch{first, second} {
+		value, err := half.MarshalVT()
+		if err != nil {
+			return nil
+		}
+		halves[i] = &kgo.Record{Topic: record.Topic, Key: record.Key, Value: value}
+	}
+	return halves
 }
 
 // Ping says whether a broker answers.
@@ -128,8 +162,11 @@ func (p *Producer) Close() { p.client.Close() }
 
 // isAboutRecord tells a refusal that no retry will change from an outage.
 func isAboutRecord(err error) bool {
-	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) ||
-		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp)
+	return isTooLarge(err) || errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp)
+}
+
+func isTooLarge(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
 }
 
 // reasonOf is a metric label: the protocol's own name of the error where it has one.

@@ -24,6 +24,7 @@ type commands struct {
 	Up      upCommand       `cmd:"" help:"Start everything on this machine; Ctrl-C stops it."`
 	Demo    demoShop        `cmd:"" help:"Serve the demo shop alone, for an agent that runs elsewhere."`
 	Certs   certs           `cmd:"" help:"Make certificates and tokens for agents and aggregators that run apart."`
+	DLQ     deadLetters     `cmd:"" name:"dlq" help:"Look at the dead letters in Kafka, and put them back."`
 	Engine  engine          `cmd:"" hidden:""`
 	Version printVersion    `cmd:"" help:"Print the version."`
 }
