@@ -73,43 +73,34 @@ const minTime, maxTime = -2208988800000, 10413791999999
 
 func moment(ms int64) proto.DateTime64 { return proto.DateTime64(min(max(ms, minTime), maxTime)) }
 
-// words is a LowCardinality column: values that repeat.
-func words() *proto.ColLowCardinality[string] {
-	return proto.NewLowCardinality[string](new(proto.ColStr))
-}
-
 // EventRows is a block of ledger rows. Not safe for concurrent use; strings must stay unchanged until it is
 // inserted and Reset, since repeated ones are not copied.
 type EventRows struct {
 	block
-	project, eventType, agentID, region, country, city, browser, os, device, name *proto.ColLowCardinality[string]
-	sessionID, eventID, userID, url, pageID, selector, text, payload              proto.ColStr
+	project, eventType, agentID, region, country, city, browser, os, device, name words
+	sessionID, eventID, userID, url, pageID, selector, text, payload              text
 	ts, receivedAt                                                                *proto.ColDateTime64
 	x, y, pageX, pageY                                                            proto.ColFloat32
 	vw, vh                                                                        proto.ColUInt16
 	value                                                                         proto.ColFloat64
-	metadata                                                                      *proto.ColMap[string, string]
+	metadata                                                                      pairs
 }
 
 // NewEventRows returns an empty block.
 func NewEventRows() *EventRows {
-	r := &EventRows{
-		project: words(), eventType: words(), agentID: words(), region: words(), country: words(), city: words(),
-		browser: words(), os: words(), device: words(), name: words(), ts: times(), receivedAt: times(),
-		metadata: proto.NewMap[string, string](words(), new(proto.ColStr)),
-	}
+	r := &EventRows{ts: times(), receivedAt: times()}
 	r.block = newBlock("events", proto.Input{
-		{Name: "project", Data: r.project}, {Name: "session_id", Data: &r.sessionID},
+		{Name: "project", Data: &r.project}, {Name: "session_id", Data: &r.sessionID},
 		{Name: "event_id", Data: &r.eventID}, {Name: "user_id", Data: &r.userID},
-		{Name: "event_type", Data: r.eventType}, {Name: "ts", Data: r.ts}, {Name: "received_at", Data: r.receivedAt},
+		{Name: "event_type", Data: &r.eventType}, {Name: "ts", Data: r.ts}, {Name: "received_at", Data: r.receivedAt},
 		{Name: "url", Data: &r.url}, {Name: "page_id", Data: &r.pageID},
-		{Name: "agent_id", Data: r.agentID}, {Name: "region", Data: r.region},
-		{Name: "country", Data: r.country}, {Name: "city", Data: r.city}, {Name: "browser", Data: r.browser},
-		{Name: "os", Data: r.os}, {Name: "device", Data: r.device},
+		{Name: "agent_id", Data: &r.agentID}, {Name: "region", Data: &r.region},
+		{Name: "country", Data: &r.country}, {Name: "city", Data: &r.city}, {Name: "browser", Data: &r.browser},
+		{Name: "os", Data: &r.os}, {Name: "device", Data: &r.device},
 		{Name: "x", Data: &r.x}, {Name: "y", Data: &r.y}, {Name: "page_x", Data: &r.pageX},
 		{Name: "page_y", Data: &r.pageY}, {Name: "vw", Data: &r.vw}, {Name: "vh", Data: &r.vh},
-		{Name: "selector", Data: &r.selector}, {Name: "text", Data: &r.text}, {Name: "name", Data: r.name},
-		{Name: "value", Data: &r.value}, {Name: "metadata", Data: r.metadata}, {Name: "payload", Data: &r.payload},
+		{Name: "selector", Data: &r.selector}, {Name: "text", Data: &r.text}, {Name: "name", Data: &r.name},
+		{Name: "value", Data: &r.value}, {Name: "metadata", Data: &r.metadata}, {Name: "payload", Data: &r.payload},
 	})
 	return r
 }
@@ -142,7 +133,7 @@ func (r *EventRows) Append(e *EventRow) {
 	r.text.Append(e.Text)
 	r.name.Append(e.Name)
 	r.value.Append(finite(e.Value))
-	r.metadata.AppendKV(e.Metadata)
+	r.metadata.Append(e.Metadata)
 	r.payload.Append(e.Payload)
 	r.size += len(e.Payload) + len(e.SessionID) + len(e.EventID) + len(e.URL) + 200
 }
@@ -158,19 +149,19 @@ func finite[T float32 | float64](v T) T {
 // ReplayRows is a block of replay rows. Not safe for concurrent use.
 type ReplayRows struct {
 	block
-	project, kind                    *proto.ColLowCardinality[string]
-	sessionID, eventID, pageID, data proto.ColStr
+	project, kind                    words
+	sessionID, eventID, pageID, data text
 	part, parts                      proto.ColUInt16
 	ts, receivedAt                   *proto.ColDateTime64
 }
 
 // NewReplayRows returns an empty block.
 func NewReplayRows() *ReplayRows {
-	r := &ReplayRows{project: words(), kind: words(), ts: times(), receivedAt: times()}
+	r := &ReplayRows{ts: times(), receivedAt: times()}
 	r.block = newBlock("replay", proto.Input{
-		{Name: "project", Data: r.project}, {Name: "session_id", Data: &r.sessionID},
+		{Name: "project", Data: &r.project}, {Name: "session_id", Data: &r.sessionID},
 		{Name: "event_id", Data: &r.eventID}, {Name: "part", Data: &r.part}, {Name: "parts", Data: &r.parts},
-		{Name: "page_id", Data: &r.pageID}, {Name: "kind", Data: r.kind},
+		{Name: "page_id", Data: &r.pageID}, {Name: "kind", Data: &r.kind},
 		{Name: "ts", Data: r.ts}, {Name: "received_at", Data: r.receivedAt}, {Name: "data", Data: &r.data},
 	})
 	return r
@@ -194,8 +185,8 @@ func (r *ReplayRows) Append(e *ReplayRow) {
 // SignalRows is a block of signal rows. Not safe for concurrent use.
 type SignalRows struct {
 	block
-	project, kind, detectedBy, agentID, region                           *proto.ColLowCardinality[string]
-	sessionID, signalID, userID, url, pageID, selector, text, firstEvent proto.ColStr
+	project, kind, detectedBy, agentID, region                           words
+	sessionID, signalID, userID, url, pageID, selector, text, firstEvent text
 	ts, receivedAt                                                       *proto.ColDateTime64
 	x, y                                                                 proto.ColFloat64
 	count, duration                                                      proto.ColUInt32
@@ -206,20 +197,17 @@ type SignalRows struct {
 
 // NewSignalRows returns an empty block.
 func NewSignalRows() *SignalRows {
-	r := &SignalRows{
-		project: words(), kind: words(), detectedBy: words(), agentID: words(), region: words(),
-		ts: times(), receivedAt: times(),
-	}
+	r := &SignalRows{ts: times(), receivedAt: times()}
 	r.block = newBlock("signals", proto.Input{
-		{Name: "project", Data: r.project}, {Name: "session_id", Data: &r.sessionID},
-		{Name: "signal_id", Data: &r.signalID}, {Name: "user_id", Data: &r.userID}, {Name: "kind", Data: r.kind},
+		{Name: "project", Data: &r.project}, {Name: "session_id", Data: &r.sessionID},
+		{Name: "signal_id", Data: &r.signalID}, {Name: "user_id", Data: &r.userID}, {Name: "kind", Data: &r.kind},
 		{Name: "ts", Data: r.ts}, {Name: "received_at", Data: r.receivedAt},
 		{Name: "url", Data: &r.url}, {Name: "page_id", Data: &r.pageID}, {Name: "selector", Data: &r.selector},
 		{Name: "text", Data: &r.text}, {Name: "x", Data: &r.x}, {Name: "y", Data: &r.y},
 		{Name: "count", Data: &r.count}, {Name: "duration_ms", Data: &r.duration},
-		{Name: "detected_by", Data: r.detectedBy}, {Name: "final", Data: &r.final},
-		{Name: "first_event_id", Data: &r.firstEvent}, {Name: "agent_id", Data: r.agentID},
-		{Name: "region", Data: r.region}, {Name: "version", Data: &r.version}, {Name: "is_deleted", Data: &r.isDeleted},
+		{Name: "detected_by", Data: &r.detectedBy}, {Name: "final", Data: &r.final},
+		{Name: "first_event_id", Data: &r.firstEvent}, {Name: "agent_id", Data: &r.agentID},
+		{Name: "region", Data: &r.region}, {Name: "version", Data: &r.version}, {Name: "is_deleted", Data: &r.isDeleted},
 	})
 	return r
 }
