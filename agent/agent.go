@@ -25,7 +25,9 @@ import (
 	"github.com/gosight/gosight/agent/ingest"
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/agent/redact"
+	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/observe"
+	"github.com/gosight/gosight/internal/rules"
 	web "github.com/gosight/gosight/sdk/web"
 )
 
@@ -37,6 +39,7 @@ type Agent struct {
 	httpPort  net.Listener
 	admin     *observe.Admin
 	pipeline  *ingest.Pipeline
+	rules     *rules.Follower
 	forwarder *forward.Forwarder
 	queue     *queue.Queue
 	enricher  *enrich.Enricher
@@ -73,9 +76,16 @@ func New(cfg Config, log *slog.Logger) (a *Agent, err error) {
 	if a.forwarder, err = forward.New(cfg.Forward, a.queue, cfg.ID, reg, log); err != nil {
 		return a, fmt.Errorf("set up forwarding: %w", err)
 	}
+	live, err := detect.NewLive(cfg.Detect)
+	if err != nil {
+		return a, fmt.Errorf("signal rules (--detect-…): %w", err)
+	}
+	if a.rules, err = rules.New(cfg.Rules, live, reg, log); err != nil {
+		return a, err
+	}
 	a.pipeline = ingest.NewPipeline(ingest.Parts{
 		AgentID: cfg.ID, Region: cfg.Region, Limits: cfg.Limits, Enricher: a.enricher,
-		Scrubber: redact.New(cfg.Redact), Detect: cfg.Detect, Queue: a.queue, Now: time.Now, Registerer: reg, Log: log,
+		Scrubber: redact.New(cfg.Redact), Rules: live, Queue: a.queue, Now: time.Now, Registerer: reg, Log: log,
 	})
 	if err := a.bind(cfg, reg); err != nil {
 		return a, err
@@ -147,6 +157,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	front.Go(func() error { return observe.Serve(ctx, a.http, a.httpPort) })
 	front.Go(func() error { return a.admin.Run(ctx) })
 	front.Go(func() error { return a.pipeline.Run(ctx) })
+	front.Go(func() error { return a.rules.Run(ctx) })
 	close(a.ready)
 	a.log.Info("agent takes events", "grpc", a.addrs.GRPC, "http", a.addrs.HTTP, "admin", a.addrs.Admin)
 

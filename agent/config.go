@@ -13,6 +13,7 @@ import (
 	"github.com/gosight/gosight/agent/redact"
 	"github.com/gosight/gosight/internal/config"
 	"github.com/gosight/gosight/internal/detect"
+	"github.com/gosight/gosight/internal/rules"
 )
 
 // Config is all that can be set about an agent; the tags are the --help text and the defaults.
@@ -33,6 +34,7 @@ type Config struct {
 	Enrich  enrich.Config  `embed:"" prefix:"enrich-"`
 	Redact  redact.Config  `embed:"" prefix:"redact-"`
 	Detect  detect.Config  `embed:"" prefix:"detect-"`
+	Rules   rules.Config   `embed:"" prefix:"rules-"`
 	Queue   queue.Config   `embed:"" prefix:"queue-"`
 	Forward forward.Config `embed:"" prefix:"forward-"`
 

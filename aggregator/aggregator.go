@@ -26,8 +26,10 @@ import (
 	"github.com/gosight/gosight/aggregator/process"
 	"github.com/gosight/gosight/aggregator/receive"
 	"github.com/gosight/gosight/aggregator/store"
+	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/devcert"
 	"github.com/gosight/gosight/internal/observe"
+	"github.com/gosight/gosight/internal/rules"
 )
 
 // Aggregator is composed and bound, and not yet running. What a role does not need is nil.
@@ -36,6 +38,7 @@ type Aggregator struct {
 	receiver  *receive.Server
 	store     *store.Store
 	processor *process.Processor
+	rules     *rules.Follower
 	api       *api.Server
 	apiPort   net.Listener
 	alerts    *alert.Watcher
@@ -76,7 +79,14 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 		}
 	}
 	if cfg.has(Process) {
-		if a.processor, err = process.New(cfg.Process, cfg.Kafka, a.store, reg, a.log); err != nil {
+		live, err := detect.NewLive(cfg.Process.Detect)
+		if err != nil {
+			return a, fmt.Errorf("signal rules (--process-detect-…): %w", err)
+		}
+		if a.rules, err = rules.New(cfg.Rules, live, reg, a.log); err != nil {
+			return a, err
+		}
+		if a.processor, err = process.New(cfg.Process, live, cfg.Kafka, a.store, reg, a.log); err != nil {
 			return a, err
 		}
 	}
@@ -177,6 +187,7 @@ func (a *Aggregator) work(ctx context.Context) error {
 			}
 			return nil
 		})
+		group.Go(func() error { return a.rules.Run(ctx) })
 		return a.processor.Run(ctx)
 	})
 	return group.Wait()

@@ -12,6 +12,7 @@ import (
 	"github.com/gosight/gosight/aggregator/receive"
 	"github.com/gosight/gosight/aggregator/store"
 	"github.com/gosight/gosight/internal/config"
+	"github.com/gosight/gosight/internal/rules"
 )
 
 // The roles of an aggregator.
@@ -34,6 +35,7 @@ type Config struct {
 	ClickHouse store.Config   `embed:"" prefix:"clickhouse-"`
 	Receive    receive.Config `embed:"" prefix:"receive-"`
 	Process    process.Config `embed:"" prefix:"process-"`
+	Rules      rules.Config   `embed:"" prefix:"rules-"` // of the role process
 	API        api.Config     `embed:"" prefix:"api-"`
 	// Alerts belong to the role api: they read what is stored.
 	Alert alert.Config `embed:"" prefix:"alert-"`

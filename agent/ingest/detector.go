@@ -10,9 +10,6 @@ import (
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
-// DetectConfig is the rules of the first pass.
-type DetectConfig = detect.Config
-
 // detectInterval is how late the end of a burst may be noticed: a tenth of the second that a signal may take.
 const detectInterval = 100 * time.Millisecond
 
@@ -28,10 +25,10 @@ type shard struct {
 	_      [40]byte // keeps neighbours' locks off one cache line
 }
 
-func newDetector(cfg DetectConfig) *detector {
+func newDetector(rules *detect.Live) *detector {
 	d := &detector{seed: maphash.MakeSeed(), shards: make([]shard, 4*runtime.GOMAXPROCS(0))}
 	for i := range d.shards {
-		d.shards[i].engine = detect.New(cfg)
+		d.shards[i].engine = detect.New(rules)
 	}
 	return d
 }

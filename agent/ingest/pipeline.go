@@ -19,6 +19,7 @@ import (
 	"github.com/gosight/gosight/agent/enrich"
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/agent/redact"
+	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
@@ -56,7 +57,7 @@ type Parts struct {
 	Limits          Limits
 	Enricher        *enrich.Enricher
 	Scrubber        *redact.Scrubber
-	Detect          DetectConfig
+	Rules           *detect.Live // of the first pass
 	Queue           *queue.Queue
 	Now             func() time.Time
 	Registerer      prometheus.Registerer
@@ -67,7 +68,7 @@ type Parts struct {
 func NewPipeline(parts Parts) *Pipeline {
 	return &Pipeline{
 		agentID: parts.AgentID, region: parts.Region, limits: parts.Limits,
-		enricher: parts.Enricher, scrubber: parts.Scrubber, detector: newDetector(parts.Detect),
+		enricher: parts.Enricher, scrubber: parts.Scrubber, detector: newDetector(parts.Rules),
 		queue: parts.Queue, now: parts.Now, log: parts.Log, metrics: newMetrics(parts.Registerer),
 	}
 }

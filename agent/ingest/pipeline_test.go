@@ -39,7 +39,7 @@ func newTestPipeline(t testing.TB, change ...func(*queue.Config)) (*Pipeline, *q
 	}
 	return NewPipeline(Parts{
 		AgentID: "a1", Region: "test", Limits: DefaultLimits(), Enricher: enricher, Scrubber: redact.New(redact.Default()),
-		Detect: detect.Default(), Queue: q, Now: func() time.Time { return time.UnixMilli(testNow) },
+		Rules: detect.MustLive(detect.Default()), Queue: q, Now: func() time.Time { return time.UnixMilli(testNow) },
 		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	}), q
 }

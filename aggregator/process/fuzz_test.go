@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gosight/gosight/aggregator/bus"
+	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -34,7 +35,7 @@ func FuzzRecord(f *testing.F) {
 	}
 	f.Add([]byte("\xff\xff\xff\xff\x0f"))
 
-	l := newLane(Default(), gosight.Lane_LANE_EVENTS, nil, newMetrics(prometheus.NewRegistry()))
+	l := newLane(Default(), detect.MustLive(detect.Default()), gosight.Lane_LANE_EVENTS, nil, newMetrics(prometheus.NewRegistry()))
 	l.now = func() time.Time { return time.UnixMilli(1_790_000_000_000) }
 	f.Fuzz(func(t *testing.T, value []byte) {
 		defer l.clear()

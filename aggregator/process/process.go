@@ -22,14 +22,14 @@ type Processor struct {
 	lanes []*lane
 }
 
-// New prepares the consumers of both lanes; Run connects them.
-func New(cfg Config, kafka bus.Config, st *store.Store, reg prometheus.Registerer, log *slog.Logger) (*Processor, error) {
+// New prepares the consumers of both lanes; Run connects them. The second pass works by rules.
+func New(cfg Config, rules *detect.Live, kafka bus.Config, st *store.Store, reg prometheus.Registerer, log *slog.Logger) (*Processor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	p, m := &Processor{}, newMetrics(reg)
 	for _, which := range []gosight.Lane{gosight.Lane_LANE_EVENTS, gosight.Lane_LANE_REPLAY} {
-		l := newLane(cfg, which, st, m)
+		l := newLane(cfg, rules, which, st, m)
 		consumer, err := bus.NewConsumer(kafka, which, l, reg, log)
 		if err != nil {
 			return nil, err
@@ -64,6 +64,7 @@ func (p *Processor) WaitJoined(ctx context.Context) error {
 // lane is the bus.Handler of one lane. Its calls do not overlap, so it has no locks.
 type lane struct {
 	cfg      Config
+	rules    *detect.Live
 	which    gosight.Lane
 	name     string // for metrics
 	consumer *bus.Consumer
@@ -76,13 +77,13 @@ type lane struct {
 	passes   map[int32]*secondPass
 }
 
-func newLane(cfg Config, which gosight.Lane, st *store.Store, m *metrics) *lane {
+func newLane(cfg Config, rules *detect.Live, which gosight.Lane, st *store.Store, m *metrics) *lane {
 	name := "events"
 	if which == gosight.Lane_LANE_REPLAY {
 		name = "replay"
 	}
 	return &lane{
-		cfg: cfg, which: which, name: name, store: st, metrics: m, now: time.Now, rows: newRows(),
+		cfg: cfg, rules: rules, which: which, name: name, store: st, metrics: m, now: time.Now, rows: newRows(),
 		passes: map[int32]*secondPass{},
 	}
 }
@@ -137,7 +138,7 @@ func (l *lane) add(record bus.Record, batch *gosight.Batch) error {
 	pass := l.passes[record.Partition]
 	if pass == nil {
 		var err error
-		if pass, err = newSecondPass(l.cfg, record); err != nil {
+		if pass, err = newSecondPass(l.cfg, l.rules, record); err != nil {
 			return err
 		}
 		l.passes[record.Partition] = pass

@@ -63,7 +63,7 @@ func newRig(t *testing.T) *rig {
 // start runs a processor; stop lets it finish what it holds.
 func (r *rig) start() (stop func()) {
 	r.t.Helper()
-	p, err := process.New(process.Default(), r.kafka, r.store, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	p, err := process.New(process.Default(), detect.MustLive(detect.Default()), r.kafka, r.store, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.t.Fatal(err)
 	}

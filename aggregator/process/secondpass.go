@@ -44,12 +44,12 @@ const (
 	forgotten = 120_000 // ms
 )
 
-func newSecondPass(cfg Config, first bus.Record) (*secondPass, error) {
+func newSecondPass(cfg Config, rules *detect.Live, first bus.Record) (*secondPass, error) {
 	sessions, err := simplelru.NewLRU[session, *followed](cfg.Detect.MaxSessions, nil)
 	if err != nil {
 		return nil, fmt.Errorf("second pass: %w", err)
 	}
-	p := &secondPass{engine: detect.New(cfg.Detect), sessions: sessions, most: cfg.MaxSessionEvents}
+	p := &secondPass{engine: detect.New(rules), sessions: sessions, most: cfg.MaxSessionEvents}
 	if first.Settled {
 		p.quietUntil = first.Time + warmUp
 		p.quiet = make(map[string]bool)

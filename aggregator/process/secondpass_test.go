@@ -35,7 +35,7 @@ func TestSignalsOfABacklogOutliveARestart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			first := bus.Record{Offset: 4000, Time: now - 90_000, Committed: true, Settled: true}
-			pass, err := newSecondPass(Default(), first)
+			pass, err := newSecondPass(Default(), detect.MustLive(detect.Default()), first)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +55,7 @@ func TestSignalsOfABacklogOutliveARestart(t *testing.T) {
 func TestHalfABurstIsNotASignal(t *testing.T) {
 	const now = 1_800_000_000_000
 	first := bus.Record{Offset: 4000, Time: now - 90_000, Committed: true, Settled: true}
-	pass, err := newSecondPass(Default(), first)
+	pass, err := newSecondPass(Default(), detect.MustLive(detect.Default()), first)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func benchmark(b *testing.B, events []arrivalOf) {
 	for n := range b.N {
 		i := n % len(events)
 		if i == 0 {
-			e, advanced = New(Default()), 0
+			e, advanced = engineWith(Default()), 0
 		}
 		a := &events[i]
 		if a.event.TS-advanced >= 250 {
@@ -145,7 +145,7 @@ func cpuTime() time.Duration {
 
 // BenchmarkIrrelevant is the cost of an event that no detector looks at.
 func BenchmarkIrrelevant(b *testing.B) {
-	e := New(Default())
+	e := engineWith(Default())
 	ev := Event{ID: "m", Type: "mutation", TS: 1, Payload: `{}`}
 	for b.Loop() {
 		e.Observe("shop", "s", &ev, 1)
@@ -156,7 +156,7 @@ func BenchmarkIrrelevant(b *testing.B) {
 func TestMemoryPerSession(t *testing.T) {
 	const sessions = 2000
 	measure := func(events []arrivalOf, rest int64) int {
-		e := New(Default())
+		e := engineWith(Default())
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,11 +112,7 @@ func (c Config) Validate() error {
 	}
 	errs = append(errs, c.Rules.validate())
 	for project, override := range c.Projects {
-		rules, err := c.apply(override)
-		if err == nil {
-			err = rules.validate()
-		}
-		if err != nil {
+		if _, err := c.Rules.over(override); err != nil {
 			errs = append(errs, fmt.Errorf("project %q: %w", project, err))
 		}
 	}
@@ -149,13 +146,15 @@ func (r Rules) validate() error {
 	return errors.Join(errs...)
 }
 
-// apply lays an override over the rules.
-func (r Rules) apply(override Override) (Rules, error) {
+// over lays an override over the rules, and fails where that gives no valid ones.
+func (r Rules) over(override Override) (Rules, error) {
 	if len(override) == 0 {
 		return r, nil
 	}
-	if err := json.Unmarshal(override, &r); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(override))
+	decoder.DisallowUnknownFields() // a misspelt number must not pass as the default
+	if err := decoder.Decode(&r); err != nil {
 		return r, fmt.Errorf("read rules: %w", err)
 	}
-	return r, nil
+	return r, r.validate()
 }

@@ -13,9 +13,8 @@ import (
 // Engine runs every detector over many sessions. It is not safe for concurrent use: run one for each shard of
 // sessions.
 type Engine struct {
-	cfg      Config
-	rules    map[string]*Rules // of projects that override some
-	shared   *Rules
+	live     *Live
+	in       *inForce
 	projects map[string]*project
 	recent   session // ring of sessions in order of use, begins and ends here
 	queue    wakeQueue
@@ -43,40 +42,23 @@ type Stats struct {
 	Sessions  int    // followed now
 }
 
-// New makes an engine. It panics where cfg.Validate fails.
-func New(cfg Config) *Engine {
-	e := &Engine{projects: map[string]*project{}, warm: early}
+// New makes an engine that works by the rules of live.
+func New(live *Live) *Engine {
+	e := &Engine{live: live, in: live.current.Load(), projects: map[string]*project{}, warm: early}
 	e.recent.newer, e.recent.older = &e.recent, &e.recent
-	if err := e.SetConfig(cfg); err != nil {
-		panic("detect: " + err.Error())
-	}
 	return e
 }
 
-// SetConfig changes the rules from the next event on, and MaxSessions from the next session on; sessions keep
-// what they have seen. Where cfg is not valid nothing changes.
-func (e *Engine) SetConfig(cfg Config) error {
-	if err := cfg.Validate(); err != nil {
-		return err
+// follow takes over rules that have changed. Sessions keep what they have seen.
+func (e *Engine) follow() {
+	now := e.live.current.Load()
+	if now == e.in {
+		return
 	}
-	e.cfg = cfg
-	e.shared = &e.cfg.Rules
-	e.rules = make(map[string]*Rules, len(cfg.Projects))
-	for project, override := range cfg.Projects {
-		rules, _ := cfg.Rules.apply(override) // validated
-		e.rules[project] = &rules
-	}
+	e.in = now
 	for name, p := range e.projects {
-		p.rules = e.rulesOf(name)
+		p.rules = now.rules(name)
 	}
-	return nil
-}
-
-func (e *Engine) rulesOf(project string) *Rules {
-	if rules := e.rules[project]; rules != nil {
-		return rules
-	}
-	return e.shared
 }
 
 // Stats returns the counts so far.
@@ -97,6 +79,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 	if typ == irrelevant {
 		return nil
 	}
+	e.follow()
 	var out []Signal
 	s := e.session(project, sessionID)
 	if s != nil && ev.TS < s.floor {
@@ -113,7 +96,7 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 	if s == nil {
 		s, out = e.open(project, sessionID, now)
 	}
-	if !s.observe(&e.scratch, &e.work, e.cfg.LatenessMS, now) {
+	if !s.observe(&e.scratch, &e.work, e.in.LatenessMS, now) {
 		e.stats.Repeated++
 		return out
 	}
@@ -128,12 +111,13 @@ func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Sign
 // event, or everything around it, and does not find the signal too within Config.AdoptMS, it takes it back. The
 // engine keeps sig.
 func (e *Engine) Adopt(project, sessionID string, sig *gosight.Signal, now int64) []Signal {
+	e.follow()
 	s := e.session(project, sessionID)
 	var out []Signal
 	if s == nil {
 		s, out = e.open(project, sessionID, now)
 	}
-	s.hear(sig, now+e.cfg.AdoptMS)
+	s.hear(sig, now+e.in.AdoptMS)
 	e.schedule(s)
 	return out
 }
@@ -141,21 +125,22 @@ func (e *Engine) Adopt(project, sessionID string, sig *gosight.Signal, now int64
 // Advance lets host time pass: bursts end, clicks that nothing answered fall due, idle sessions are concluded.
 // Call it a few times a second; it costs nothing for sessions where nothing is due.
 func (e *Engine) Advance(now int64) []Signal {
+	e.follow()
 	var out []Signal
 	for len(e.queue) > 0 && e.queue[0].wake <= now {
 		s := e.queue[0]
 		for i := range s.tracks {
 			s.tick(i, now, &e.work)
 		}
-		if now-s.lastAt >= e.cfg.IdleMS {
+		if now-s.lastAt >= e.in.IdleMS {
 			out = e.conclude(s, now, out)
 			continue
 		}
-		if !s.resting() && now-s.lastAt >= e.cfg.LatenessMS+settleMS {
+		if !s.resting() && now-s.lastAt >= e.in.LatenessMS+settleMS {
 			s.rest(&e.work)
 		}
 		out = e.say(s, now, out)
-		s.wake = max(s.due(&e.cfg), now+1)
+		s.wake = max(s.due(&e.in.Config), now+1)
 		heap.Fix(&e.queue, int(s.place))
 	}
 	return out
@@ -173,18 +158,18 @@ func (e *Engine) session(project, id string) *session {
 }
 
 func (e *Engine) open(projectName, id string, now int64) (s *session, out []Signal) {
-	for len(e.queue) >= e.cfg.MaxSessions {
+	for len(e.queue) >= e.in.MaxSessions {
 		out = e.conclude(e.recent.newer, now, out) // the least recent
 		e.stats.Evicted++
 	}
 	p := e.projects[projectName]
 	if p == nil {
-		p = &project{strings.Clone(projectName), e.rulesOf(projectName), map[string]*session{}}
+		p = &project{strings.Clone(projectName), e.in.rules(projectName), map[string]*session{}}
 		e.projects[p.name] = p
 	}
 	s = newSession(p, strings.Clone(id))
 	s.lastAt = now
-	s.wake = now + e.cfg.IdleMS
+	s.wake = now + e.in.IdleMS
 	p.sessions[s.id] = s
 	e.used(s)
 	heap.Push(&e.queue, s)
@@ -218,7 +203,7 @@ func (e *Engine) used(s *session) {
 
 // schedule lets the session wake earlier; that it need not wake so early is found out when it does.
 func (e *Engine) schedule(s *session) {
-	if due := s.due(&e.cfg); due < s.wake {
+	if due := s.due(&e.in.Config); due < s.wake {
 		s.wake = due
 		heap.Fix(&e.queue, int(s.place))
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/gosight/gosight/internal/config"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -19,7 +18,7 @@ type stream struct {
 
 const day0 = 1_800_000_000_000
 
-func newStream(t *testing.T, cfg Config) *stream { return &stream{t, New(cfg), day0} }
+func newStream(t *testing.T, cfg Config) *stream { return &stream{t, engineWith(cfg), day0} }
 
 func words(signals []Signal) string {
 	var out []string
@@ -151,7 +150,7 @@ func TestWarmIsSilentAboutWhatBeginsBefore(t *testing.T) {
 
 func TestALaterPassWins(t *testing.T) {
 	play := func(from int64) uint32 {
-		e := New(Default())
+		e := engineWith(Default())
 		var last uint32
 		for _, ev := range burstOf(6, 200, "") {
 			for _, sig := range e.Observe("p", "s", &ev, ev.TS+from) {
@@ -171,7 +170,7 @@ func TestALaterPassWins(t *testing.T) {
 func TestTooManySessionsConcludeTheOldest(t *testing.T) {
 	cfg := Default()
 	cfg.MaxSessions = 2
-	e := New(cfg)
+	e := engineWith(cfg)
 	observe := func(session string, ev Event) string { return words(e.Observe("p", session, &ev, ev.TS)) }
 	for _, ev := range burstOf(6, 100, "") {
 		observe("a", ev)
@@ -185,34 +184,6 @@ func TestTooManySessionsConcludeTheOldest(t *testing.T) {
 	}
 }
 
-func TestProjectsHaveRulesOfTheirOwn(t *testing.T) {
-	cfg, err := config.Parse[Config](config.App{Name: "test"}, []string{`--projects=calm={"rage":{"clicks":9}};x={"dead":{"answer_ms":100}}`})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := New(cfg)
-	count := func(project string) (n int) {
-		for _, ev := range burstOf(6, 200, "") {
-			n += len(e.Observe(project, "s", &ev, ev.TS))
-		}
-		return n
-	}
-	if calm, other := count("calm"), count("other"); calm != 0 || other != 1 {
-		t.Errorf("%d signals for the calm project, %d for another", calm, other)
-	}
-	if rules := e.rulesOf("calm"); rules.Rage.WindowMS != 2000 {
-		t.Errorf("what an override leaves out is %d", rules.Rage.WindowMS)
-	}
-	cfg.Projects = nil
-	if err := e.SetConfig(cfg); err != nil {
-		t.Fatal(err)
-	}
-	seventh := clickAt(1200, 100, 100, "")
-	if got := words(e.Observe("calm", "s", &seventh, seventh.TS)); got != "rage_click/click@0/7 first" {
-		t.Errorf("after the reload %q", got)
-	}
-}
-
 func TestValidate(t *testing.T) {
 	for name, spoil := range map[string]func(*Config){
 		"idle below lateness":  func(c *Config) { c.IdleMS = 1 },
@@ -220,6 +191,7 @@ func TestValidate(t *testing.T) {
 		"one click":            func(c *Config) { c.Rage.Clicks = 1 },
 		"deadline too early":   func(c *Config) { c.Dead.DeadlineMS = 100 },
 		"override of a string": func(c *Config) { c.Projects = map[string]Override{"p": Override(`{"rage":{"clicks":"x"}}`)} },
+		"override misspelt":    func(c *Config) { c.Projects = map[string]Override{"p": Override(`{"rage":{"click":7}}`)} },
 		"override of zero":     func(c *Config) { c.Projects = map[string]Override{"p": Override(`{"thrash":{"window_ms":0}}`)} },
 	} {
 		cfg := Default()
@@ -246,7 +218,7 @@ func TestFromProto(t *testing.T) {
 
 // A session that sends without end stays within its bounds.
 func TestFloodIsBounded(t *testing.T) {
-	e := New(Default())
+	e := engineWith(Default())
 	for i := range int64(5_000) {
 		ev := clickAt(i/5, int(i%7)*100, 100, div)
 		ev.ID = fmt.Sprint("c", i)

@@ -16,7 +16,7 @@ func FuzzObserve(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, typ, payload, id string, ts int64) {
-		e := New(fuzzConfig)
+		e := New(fuzzRules)
 		said := []Signal{}
 		now := int64(1_800_000_000_000)
 		for i := range int64(8) {
@@ -37,7 +37,7 @@ func FuzzObserve(f *testing.F) {
 	})
 }
 
-var fuzzConfig = Default()
+var fuzzRules = MustLive(Default())
 
 // FuzzPoints: what is packed is what was read, but for points that add nothing.
 func FuzzPoints(f *testing.F) {

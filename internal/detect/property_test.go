@@ -168,7 +168,7 @@ func plain(t *rapid.T, events []Event) rows {
 		arrivals = append(arrivals, arrival{at: events[i].TS, event: &events[i]})
 	}
 	found := rows{}
-	run(t, New(Default()), arrivals, func(_ int64, s []Signal) { found.put(true, s) })
+	run(t, engineWith(Default()), arrivals, func(_ int64, s []Signal) { found.put(true, s) })
 	return found
 }
 
@@ -176,7 +176,7 @@ func TestAnyOrderAndRepetitionGivesTheSameSignals(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := visit(t)
 		found := rows{}
-		run(t, New(Default()), arrive(t, events, Default().LatenessMS), func(_ int64, s []Signal) { found.put(true, s) })
+		run(t, engineWith(Default()), arrive(t, events, Default().LatenessMS), func(_ int64, s []Signal) { found.put(true, s) })
 		compare(t, found, plain(t, events))
 	})
 }
@@ -200,7 +200,7 @@ func TestTwoAgentsAndACentreGiveTheSameSignals(t *testing.T) {
 		for _, share := range shares {
 			arrivals := arrive(t, share, 6000)
 			link := rapid.Int64Range(0, 3000).Draw(t, "link")
-			run(t, New(Default()), arrivals, func(at int64, signals []Signal) {
+			run(t, engineWith(Default()), arrivals, func(at int64, signals []Signal) {
 				stored.put(false, signals)
 				for i := range signals {
 					toCentre = append(toCentre, arrival{at: at + link, heard: &signals[i]})
@@ -213,7 +213,7 @@ func TestTwoAgentsAndACentreGiveTheSameSignals(t *testing.T) {
 		slices.SortStableFunc(toCentre, func(a, b arrival) int {
 			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(btoi(a.heard != nil), btoi(b.heard != nil)))
 		})
-		run(t, New(Default()), toCentre, func(_ int64, s []Signal) { stored.put(true, s) })
+		run(t, engineWith(Default()), toCentre, func(_ int64, s []Signal) { stored.put(true, s) })
 		compare(t, stored, plain(t, events))
 	})
 }

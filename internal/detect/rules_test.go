@@ -199,7 +199,7 @@ func short(events []Event) (out []Event) {
 // final plays events and lists what stands a minute later.
 func final(t *testing.T, cfg Config, events []Event) string {
 	t.Helper()
-	e, found := New(cfg), rows{}
+	e, found := engineWith(cfg), rows{}
 	var now int64
 	for i := range events {
 		for now = max(now, events[i].TS-500); now < events[i].TS; now += 100 {

@@ -88,6 +88,7 @@ func exports(t *testing.T) map[string][]string {
 	q, err := queue.Open(queueConfig, edge, log)
 	must(err)
 	t.Cleanup(func() { q.Close() })
+	rules := detect.MustLive(detect.Default())
 	enricher, err := enrich.New(enrich.Config{}, nil)
 	must(err)
 	forwardConfig := forward.Default()
@@ -95,7 +96,7 @@ func exports(t *testing.T) map[string][]string {
 	_, err = forward.New(forwardConfig, q, "edge", edge, log)
 	must(err)
 	ingest.NewPipeline(ingest.Parts{Enricher: enricher, Scrubber: redact.New(redact.Config{}), Queue: q, Now: time.Now,
-		Detect: detect.Default(), Registerer: edge, Log: log})
+		Rules: rules, Registerer: edge, Log: log})
 
 	centre := program()
 	receiveConfig := receive.Default()
@@ -112,7 +113,7 @@ func exports(t *testing.T) map[string][]string {
 	st, err := store.New(store.Default(), centre, log)
 	must(err)
 	t.Cleanup(func() { st.Close() })
-	_, err = process.New(process.Default(), bus.Default(), st, centre, log)
+	_, err = process.New(process.Default(), rules, bus.Default(), st, centre, log)
 	must(err)
 	_, err = api.New(api.Default(), st, centre, log)
 	must(err)

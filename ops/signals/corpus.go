@@ -105,7 +105,7 @@ var defaults = detect.Default()
 
 // found runs the product's engine over a visit and counts what stands at the end.
 func found(cfg detect.Config, v visit) map[string]int {
-	engine := detect.New(cfg)
+	engine := detect.New(detect.MustLive(cfg))
 	last := map[string]detect.Signal{}
 	note := func(signals []detect.Signal) {
 		for _, sig := range signals {

@@ -11,15 +11,18 @@ import (
 
 // Config is what `gosight up` can be told.
 type Config struct {
-	Demo      bool   `help:"Serve the demo shop, and fill an empty store with a few recorded visits."`
-	Data      string `help:"Where everything is kept." default:"./data" placeholder:"DIR"`
-	Listen    string `help:"Host of SDKs' ports, UI and demo shop; all else stays on loopback." default:"127.0.0.1" placeholder:"HOST"`
-	Ports     string `help:"default: the documented ports; auto: free ones." enum:"default,auto" default:"default"`
-	ReadyFile string `help:"Write addresses and keys here as JSON once everything answers." placeholder:"FILE"`
-	ChdbLib   string `help:"ClickHouse's library; found in node_modules by itself." placeholder:"FILE"`
-	GeoDB     string `name:"geo-db" help:"MMDB of countries or cities; found in node_modules." placeholder:"FILE"`
-	LogFormat string `help:"json or text." default:"text" enum:"json,text"`
-	LogLevel  string `help:"debug, info, warn or error." default:"warn" enum:"debug,info,warn,error"`
+	Demo       bool   `help:"Serve the demo shop, and fill an empty store with a few recorded visits."`
+	Data       string `help:"Where everything is kept." default:"./data" placeholder:"DIR"`
+	Listen     string `help:"Host of SDKs' ports, UI and demo shop; all else stays on loopback." default:"127.0.0.1" placeholder:"HOST"`
+	Ports      string `help:"default: the documented ports; auto: free ones." enum:"default,auto" default:"default"`
+	ReadyFile  string `help:"Write addresses and keys here as JSON once everything answers." placeholder:"FILE"`
+	ChdbLib    string `help:"ClickHouse's library; found in node_modules by itself." placeholder:"FILE"`
+	GeoDB      string `name:"geo-db" help:"MMDB of countries or cities; found in node_modules." placeholder:"FILE"`
+	RulesFile  string `help:"YAML file with numbers of the signal rules; followed without a restart." placeholder:"FILE"`
+	AlertRules string `help:"YAML file with alert rules, each of which posts a webhook." placeholder:"FILE"`
+	PublicURL  string `help:"Where people reach the UI, for links in alerts." placeholder:"URL"`
+	LogFormat  string `help:"json or text." default:"text" enum:"json,text"`
+	LogLevel   string `help:"debug, info, warn or error." default:"warn" enum:"debug,info,warn,error"`
 }
 
 // Default ports, as documented.

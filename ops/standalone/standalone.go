@@ -186,6 +186,9 @@ func (s *system) aggregatorConfig(certFile, keyFile string) aggregator.Config {
 	c.Receive.Tokens = map[string]string{"local": s.secrets.RelayToken}
 	c.API.AdminToken = s.secrets.AdminToken
 	c.API.AllowLoopback = true
+	c.Rules.File = s.config.RulesFile
+	c.Alert.Rules = s.config.AlertRules
+	c.Alert.PublicURL = s.config.PublicURL
 	return c
 }
 
@@ -201,6 +204,7 @@ func (s *system) agentConfig(caFile string) agent.Config {
 	c.Forward.Aggregators = []string{s.aggregator.Addrs().Relay}
 	c.Forward.Token = s.secrets.RelayToken
 	c.Forward.CAFile = caFile
+	c.Rules.File = s.config.RulesFile
 	c.Enrich.GeoDB = s.config.geoDB()
 	return c
 }
