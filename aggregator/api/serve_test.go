@@ -14,7 +14,7 @@ import (
 
 // TestServe is the server that the UI's browser tests and screenshots look at: the real API and UI over a real
 // engine with seeded visits. It runs while its standard input stays open. POST /visit?id=…&step=… adds to a live
-// visit, so that the browser can watch one arrive.
+// visit, so that the browser can watch one arrive; the step "long" adds one of two hours that is over.
 func TestServe(t *testing.T) {
 	ready := os.Getenv("GOSIGHT_UI_READY_FILE")
 	if ready == "" {
@@ -31,8 +31,14 @@ func TestServe(t *testing.T) {
 
 	control := http.NewServeMux()
 	control.HandleFunc("POST /visit", func(w http.ResponseWriter, r *http.Request) {
-		live := newSeeder(t)
-		live.live(r.Context(), st, r.FormValue("id"), r.FormValue("step"))
+		seeds := newSeeder(t)
+		if r.FormValue("step") == "long" {
+			if err := seeds.long(r.Context(), st, r.FormValue("id")); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+			}
+			return
+		}
+		seeds.live(r.Context(), st, r.FormValue("id"), r.FormValue("step"))
 	})
 	controls := &http.Server{Handler: control}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -231,6 +231,44 @@ describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { t
     await list.context().close();
   });
 
+  test("session: two hours and 50 MB open and seek by chunks, never the whole of it", async () => {
+    await add("long-1", "long");
+    const page = await open("/sessions");
+    let [chunks, bytes] = [0, 0];
+    page.on("response", async (response) => {
+      if (!response.url().includes("/replay?")) return;
+      chunks++;
+      bytes += (await response.body()).length;
+    });
+    const second = (n: number) =>
+      page.frameLocator(".stage iframe").locator("#tick", { hasText: `second ${n}.` });
+    let began = Date.now();
+    await page.goto(`${seeded.ui}/sessions/long-1?t=${(3 * 60 + 20) * 1000 + 500}`);
+    await second(200).waitFor();
+    const opened = Date.now() - began;
+
+    // Elsewhere in it, by the keyboard: to its end, and back by half minutes.
+    const took: number[] = [];
+    const timeline = page.getByRole("slider", { name: "Timeline of the visit" });
+    await timeline.focus();
+    for (const [keys, at] of [
+      [["End"], 7199],
+      [["PageDown"], 7169],
+      [["Home", "ArrowRight"], 4],
+    ] as const) {
+      began = Date.now();
+      for (const key of keys) await page.keyboard.press(key);
+      await second(at).waitFor();
+      took.push(Date.now() - began);
+    }
+    console.log(
+      `two hours, 50 MB: open ${opened} ms; seek to the end, back 30 s, to the start ${took.join(", ")} ms; ${chunks} chunks, ${(bytes / 1e6).toFixed(1)} MB`,
+    );
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes).toBeLessThan(20e6);
+    await page.context().close();
+  });
+
   test("phone, dark, Vietnamese: nothing overflows", async () => {
     const page = await open("/sessions", { width: 390, height: 844 });
     await page.getByRole("button", { name: "Tiếng Việt" }).click();

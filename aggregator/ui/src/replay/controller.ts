@@ -188,7 +188,8 @@ export class ReplayController {
   private show(at: number, play: boolean) {
     const first = this.events[0];
     if (!this.replayer || !first) return;
-    const offset = Math.max(0, at - first.timestamp);
+    // The player shows what came before a moment; what came at it belongs to it, most of all at the very end.
+    const offset = Math.max(0, at - first.timestamp) + 1;
     if (play) this.replayer.play(offset);
     else this.replayer.pause(offset);
     this.set({ playing: play, now: at, status: "ready" });
