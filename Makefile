@@ -18,7 +18,7 @@ SDK := sdk/web/dist/gosight.js
 UI := aggregator/ui/dist/index.html
 BINARIES := bin/gosight bin/gosight-agent bin/gosight-aggregator
 
-.PHONY: help run test build lint generate bench bench-10k bench-sdk chaos corpus e2e screenshots fuzz signals size clean tools
+.PHONY: help run test build lint generate bench bench-10k bench-test bench-compare bench-sdk chaos corpus e2e screenshots fuzz signals size clean tools
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -48,7 +48,7 @@ bin/gosight-agent: $(SDK) $(SOURCES)
 bin/gosight-aggregator: $(UI) $(SOURCES)
 	$(GO_BUILD) -o $@ ./aggregator/cmd/gosight-aggregator
 
-test: test-go test-ts e2e ## run every test that needs no outside service
+test: test-go test-ts e2e bench-test ## run every test that needs no outside service
 
 .PHONY: test-go test-ts
 test-go: $(SDK) $(UI)
@@ -77,7 +77,7 @@ lint: $(NPM) tools $(SDK) $(UI) ## formatting, vet, staticcheck, buf, biome, typ
 	for workspace in sdk/web sdk/nestjs aggregator/ui ops/e2e ops/demo; do npm run --silent --if-present types -w $$workspace; done
 
 tools:
-	@mkdir -p ops/tools/bin && cd ops/tools && go build -o bin/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto connectrpc.com/connect/cmd/protoc-gen-connect-go honnef.co/go/tools/cmd/staticcheck
+	@mkdir -p ops/tools/bin && cd ops/tools && go build -o bin/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto connectrpc.com/connect/cmd/protoc-gen-connect-go honnef.co/go/tools/cmd/staticcheck golang.org/x/perf/cmd/benchstat
 
 generate: $(NPM) tools ## make generated code anew from proto/ and the API
 	node_modules/.bin/buf generate
@@ -91,6 +91,13 @@ bench: $(BINARIES) ## the short form of every scenario, and one table
 
 bench-10k: $(BINARIES) ## the proof: 10,000 events/s for 5 minutes, what was acked is counted
 	go run ./benchmarks 10k
+
+# The proof in 30 seconds, for machines that are busy or slow: latency is printed, what was lost or doubled fails.
+bench-test: $(BINARIES)
+	go run ./benchmarks --short --exact --out '' 10k
+
+bench-compare: tools ## micro-benchmarks of the hot stages against BASE (main unless named), by benchstat
+	ops/tools/bench-compare.sh "$(or $(BASE),main)" "$(or $(COUNT),6)"
 
 bench-sdk: $(SDK) ## what the web SDK uploads and costs the page on a scripted visit
 	. ops/e2e/browser.sh && npm run --silent bench -w sdk/web

@@ -27,27 +27,10 @@ import (
 //go:embed scenarios/*.yaml
 var scenarios embed.FS
 
-type options struct {
-	short                           bool
-	bin, out, ready, data, profiles string
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var o options
-	flag.BoolVar(&o.short, "short", false, "the short form of each scenario")
-	flag.StringVar(&o.bin, "bin", "bin", "folder of the built programs")
-	flag.StringVar(&o.out, "out", "benchmarks/results", "folder for the results")
-	flag.StringVar(&o.ready, "ready-file", "", "measure the running system that wrote this file, instead of starting one")
-	flag.StringVar(&o.data, "data", "", "folder for the systems' data; by default a temporary one")
-	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and heap profiles of agent and aggregator")
-	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: benchmarks [flags] all|table|SCENARIO...\nscenarios: %s\n",
-			strings.Join(scenario.Names(scenarios), ", "))
-		flag.PrintDefaults()
-	}
-	flag.Parse()
+	o := parseFlags()
 	if err := run(ctx, o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
 		os.Exit(1)
@@ -71,20 +54,25 @@ func run(ctx context.Context, o options, names []string) error {
 		if err != nil {
 			return err
 		}
+		if err := o.adjust(s); err != nil {
+			return err
+		}
 		result, err := o.carryOut(ctx, s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		result.Short, result.Place = o.short, report.Describe(o.bin)
-		if err := result.Write(o.out); err != nil {
-			return err
+		if o.out != "" {
+			if err := result.Write(o.out); err != nil {
+				return err
+			}
 		}
 		fmt.Println(result.Markdown(name, false))
 		if len(result.Failures) > 0 {
 			failed = append(failed, name)
 		}
 	}
-	if len(names) != 1 {
+	if len(names) != 1 && o.out != "" {
 		table, err := report.Reach(o.out, o.short)
 		if err != nil {
 			return err

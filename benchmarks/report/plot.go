@@ -50,7 +50,15 @@ func overTime(run Run) []panel {
 		p50.points = append(p50.points, [2]float64{s.At, s.P50MS})
 		p99.points = append(p99.points, [2]float64{s.At, s.P99MS})
 	}
-	return []panel{{title: "events/s", lines: []line{acked}}, {title: "ack latency, ms", lines: []line{p50, p99}}}
+	memory := panel{title: "private memory, MB"}
+	for i, role := range slices.Sorted(maps.Keys(run.Processes)) {
+		l := line{name: role, colour: palette[i%len(palette)]}
+		for _, sample := range run.Processes[role].Private {
+			l.points = append(l.points, [2]float64{sample.At, float64(sample.Bytes) / 1e6})
+		}
+		memory.lines = append(memory.lines, l)
+	}
+	return []panel{{title: "events/s", lines: []line{acked}}, {title: "ack latency, ms", lines: []line{p50, p99}}, memory}
 }
 
 var palette = []string{"#2b6cb0", "#c53030", "#2f855a", "#b7791f", "#6b46c1", "#4a5568", "#d53f8c"}
@@ -59,31 +67,41 @@ func overRuns(runs []Run, at func(Run) float64) []panel {
 	runs = slices.Clone(runs)
 	slices.SortStableFunc(runs, func(a, b Run) int { return cmp.Compare(at(a), at(b)) })
 	acked, p50, p99 := line{name: "acked/s", colour: palette[0]}, line{name: "p50", colour: palette[2]}, line{name: "p99", colour: palette[1]}
-	cpu := map[string]*line{}
-	var order []*line
+	costs, memory := panel{title: "CPU s per million events"}, panel{title: "peak private memory, MB"}
+	cpuOf, memoryOf := byRole(runs), byRole(runs)
 	for _, run := range runs {
 		x := at(run)
 		acked.points = append(acked.points, [2]float64{x, run.Achieved})
 		p50.points = append(p50.points, [2]float64{x, run.Ack.P50})
 		p99.points = append(p99.points, [2]float64{x, run.Ack.P99})
-		for _, role := range slices.Sorted(maps.Keys(run.Processes)) {
-			p := run.Processes[role]
-			if cpu[role] == nil {
-				cpu[role] = &line{name: role, colour: palette[len(order)%len(palette)]}
-				order = append(order, cpu[role])
-			}
-			cpu[role].points = append(cpu[role].points, [2]float64{x, p.CPUPerMillion})
+		for role, p := range run.Processes {
+			cpuOf[role].points = append(cpuOf[role].points, [2]float64{x, p.CPUPerMillion})
+			memoryOf[role].points = append(memoryOf[role].points, [2]float64{x, float64(p.PeakPrivate) / 1e6})
 		}
 	}
 	panels := []panel{{title: "acked events/s", lines: []line{acked}}, {title: "ack latency, ms", lines: []line{p50, p99}}}
-	if len(order) > 0 {
-		costs := panel{title: "CPU s per million events"}
-		for _, l := range order {
-			costs.lines = append(costs.lines, *l)
-		}
-		panels = append(panels, costs)
+	for _, role := range slices.Sorted(maps.Keys(cpuOf)) {
+		costs.lines = append(costs.lines, *cpuOf[role])
+		memory.lines = append(memory.lines, *memoryOf[role])
+	}
+	if len(costs.lines) > 0 {
+		panels = append(panels, costs, memory)
 	}
 	return panels
+}
+
+// byRole has a line for each process that any of the runs had.
+func byRole(runs []Run) map[string]*line {
+	lines := make(map[string]*line)
+	for _, run := range runs {
+		for role := range run.Processes {
+			lines[role] = &line{name: role}
+		}
+	}
+	for i, role := range slices.Sorted(maps.Keys(lines)) {
+		lines[role].colour = palette[i%len(palette)]
+	}
+	return lines
 }
 
 func draw(title, xTitle string, panels []panel) string {

@@ -82,6 +82,14 @@ type Process struct {
 	PeakPrivate int64 `json:"peak_private_bytes"`
 	// GrowthPerMinute is the slope of the private memory over the second half of the samples, bytes.
 	GrowthPerMinute float64 `json:"private_growth_bytes_per_min"`
+	// Private memory over the run, at most about a hundred of its samples.
+	Private []MemorySample `json:"private,omitempty"`
+}
+
+// MemorySample is the private memory of a process so many seconds into a run.
+type MemorySample struct {
+	At    float64 `json:"at_s"`
+	Bytes int64   `json:"bytes"`
 }
 
 // Quantiles of a distribution, milliseconds.

@@ -323,6 +323,9 @@ func (w *memory) process(role string, used target.Usage, events int64) report.Pr
 		private[i] = sample.PrivateBytes
 	}
 	p.GrowthPerMinute = slope(private[len(private)/2:]) * 60
+	for every, i := 1+len(private)/100, 0; i < len(private); i += every {
+		p.Private = append(p.Private, report.MemorySample{At: float64(i + 1), Bytes: private[i]})
+	}
 	return p
 }
 

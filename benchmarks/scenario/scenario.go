@@ -90,10 +90,11 @@ func parse(name string, text []byte, short bool) (*Scenario, error) {
 			return nil, fmt.Errorf("read short form of scenario %s: %w", name, err)
 		}
 	}
-	return s, s.validate()
+	return s, s.Validate()
 }
 
-func (s *Scenario) validate() error {
+// Validate says what is wrong with a scenario.
+func (s *Scenario) Validate() error {
 	var errs []error
 	kinds := []string{"rate", "max", "spill", "bandwidth", "fanin", "query", "compare"}
 	if !slices.Contains(kinds, s.Kind) {

@@ -7,12 +7,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// Profile writes CPU profiles of agent and aggregator over the given time, and their heaps at its end, below dir as
-// LABEL-PART-cpu.pprof and LABEL-PART-heap.pprof.
+// Profile writes CPU profiles of agent, aggregator and generator over the given time, and the heaps of the first two at
+// its end, below dir as LABEL-PART-cpu.pprof and LABEL-PART-heap.pprof.
 func (s *System) Profile(ctx context.Context, dir, label string, over time.Duration) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("profile: %w", err)
@@ -23,23 +26,40 @@ func (s *System) Profile(ctx context.Context, dir, label string, over time.Durat
 		}
 		return r
 	}, label)
-	failed := make(chan error, 2)
+	seconds := max(1, int(over.Seconds()))
+	var parts errgroup.Group
 	for part, admin := range map[string]string{agentRole: s.AgentAdmin, aggregatorRole: s.AggregatorAdmin} {
-		go func() {
+		parts.Go(func() error {
 			name := filepath.Join(dir, label+"-"+part)
-			seconds := max(1, int(over.Seconds()))
 			err := fetch(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", HTTPURL(admin), seconds), name+"-cpu.pprof")
-			if err == nil {
-				err = fetch(ctx, HTTPURL(admin)+"/debug/pprof/heap", name+"-heap.pprof")
+			if err != nil {
+				return err
 			}
-			failed <- err
-		}()
+			return fetch(ctx, HTTPURL(admin)+"/debug/pprof/heap", name+"-heap.pprof")
+		})
 	}
-	err := <-failed
-	if second := <-failed; err == nil {
-		err = second
+	parts.Go(func() error {
+		return profileSelf(ctx, filepath.Join(dir, label+"-generator-cpu.pprof"), time.Duration(seconds)*time.Second)
+	})
+	return parts.Wait()
+}
+
+// profileSelf is for the generator, which must not be what limits a measurement.
+func profileSelf(ctx context.Context, file string, over time.Duration) error {
+	out, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
 	}
-	return err
+	defer out.Close()
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return fmt.Errorf("profile the generator: %w", err)
+	}
+	defer pprof.StopCPUProfile()
+	select {
+	case <-ctx.Done():
+	case <-time.After(over):
+	}
+	return nil
 }
 
 func fetch(ctx context.Context, from, file string) error {
