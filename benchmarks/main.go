@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -88,7 +89,7 @@ func run(ctx context.Context, o options, names []string) error {
 // carryOut starts the system that a scenario needs, fresh, and runs it.
 func (o options) carryOut(ctx context.Context, s *scenario.Scenario) (result *report.Result, err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	bench := &scenario.Bench{Screen: os.Stderr, Log: log, Profiles: o.profiles}
+	bench := &scenario.Bench{Screen: screen(), Log: log, Profiles: o.profiles}
 	if s.Kind == "bandwidth" {
 		return bench.Run(ctx, s)
 	}
@@ -117,4 +118,12 @@ func (o options) carryOut(ctx context.Context, s *scenario.Scenario) (result *re
 	}
 	defer func() { err = errors.Join(err, bench.System.Close()) }()
 	return bench.Run(ctx, s)
+}
+
+// screen is where the progress bar goes: nowhere where nobody watches, since a log of it is no pleasure to read.
+func screen() io.Writer {
+	if about, err := os.Stderr.Stat(); err != nil || about.Mode()&os.ModeCharDevice == 0 {
+		return io.Discard
+	}
+	return os.Stderr
 }
