@@ -1,20 +1,19 @@
 package receive
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
-	"time"
+
+	"github.com/gosight/gosight/internal/reload"
 )
 
 // credentials are what the files say now: who we are and who may relay.
@@ -32,13 +31,14 @@ type token struct {
 type keyring struct {
 	cfg     Config
 	current atomic.Pointer[credentials]
-	stamp   string
+	files   *reload.Files
 }
 
 func newKeyring(cfg Config) (*keyring, error) {
 	k := &keyring{cfg: cfg}
-	k.stamp = k.stat()
-	return k, k.load()
+	var err error
+	k.files, err = reload.Open(k.load, cfg.CertFile, cfg.KeyFile, cfg.ClientCAFile, cfg.TokensFile)
+	return k, err
 }
 
 func (k *keyring) load() error {
@@ -76,42 +76,6 @@ func (k *keyring) load() error {
 	}
 	k.current.Store(c)
 	return nil
-}
-
-// stat names the present version of all files.
-func (k *keyring) stat() string {
-	var b strings.Builder
-	for _, path := range []string{k.cfg.CertFile, k.cfg.KeyFile, k.cfg.ClientCAFile, k.cfg.TokensFile} {
-		if info, err := os.Stat(path); path != "" && err == nil {
-			fmt.Fprintln(&b, path, info.ModTime().UnixNano(), info.Size())
-		}
-	}
-	return b.String()
-}
-
-// watch loads files that changed. Files that do not load (a certificate whose key comes a moment later) leave the
-// present ones in use.
-func (k *keyring) watch(ctx context.Context, failed func(), log *slog.Logger) {
-	ticker := time.NewTicker(k.cfg.ReloadInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		stamp := k.stat()
-		if stamp == k.stamp {
-			continue
-		}
-		if err := k.load(); err != nil {
-			failed()
-			log.Error("receive: reload credentials, keeping the old ones", "error", err)
-			continue
-		}
-		k.stamp = stamp
-		log.Info("receive: credentials reloaded")
-	}
 }
 
 // tlsConfig always answers a handshake with the newest credentials.

@@ -184,6 +184,9 @@ func (s *Server) growBuffers(udp *net.UDPConn) {
 	}
 }
 
+// Load is how much of the memory for requests is in use, in percent.
+func (s *Server) Load() int { return int(s.m.reserved.Load() * 100 / s.cfg.MaxInFlightBytes) }
+
 // Addr returns the address of both listeners.
 func (s *Server) Addr() string { return s.tcp.Addr().String() }
 
@@ -197,7 +200,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return ignoreClosed(s.http3.ServeListener(s.quicEnd), "serve HTTP/3")
 	})
 	group.Go(func() error {
-		s.keys.watch(stopping, s.m.reloadFailed.Inc, s.log)
+		s.keys.files.Watch(stopping, s.cfg.ReloadInterval, s.m.reloadFailed.Inc, s.log)
 		return nil
 	})
 	group.Go(func() error {
