@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,8 +27,10 @@ import (
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/agent/redact"
 	"github.com/gosight/gosight/internal/detect"
+	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/internal/observe"
 	"github.com/gosight/gosight/internal/rules"
+	"github.com/gosight/gosight/proto/gen/gosight"
 	web "github.com/gosight/gosight/sdk/web"
 )
 
@@ -43,7 +46,10 @@ type Agent struct {
 	forwarder *forward.Forwarder
 	queue     *queue.Queue
 	enricher  *enrich.Enricher
+	fleet     *fleet.Fleet
+	grace     time.Duration
 	ready     chan struct{}
+	draining  atomic.Bool
 	log       *slog.Logger
 }
 
@@ -58,7 +64,7 @@ func New(cfg Config, log *slog.Logger) (a *Agent, err error) {
 	}
 	log = log.With("part", "agent", "agent", cfg.ID)
 	reg := observe.NewRegistry()
-	a = &Agent{ready: make(chan struct{}), log: log}
+	a = &Agent{ready: make(chan struct{}), grace: cfg.DrainGrace, log: log}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -87,10 +93,24 @@ func New(cfg Config, log *slog.Logger) (a *Agent, err error) {
 		AgentID: cfg.ID, Region: cfg.Region, Limits: cfg.Limits, Enricher: a.enricher,
 		Scrubber: redact.New(cfg.Redact), Rules: live, Queue: a.queue, Now: time.Now, Registerer: reg, Log: log,
 	})
+	if a.fleet, err = fleet.New(cfg.Fleet, func() fleet.Node { return a.node(cfg) }, reg, log); err != nil {
+		return a, err
+	}
+	a.fleet.Follow(a.forwarder.Follow)
 	if err := a.bind(cfg, reg); err != nil {
 		return a, err
 	}
 	return a, nil
+}
+
+// node is what others are told of this agent.
+func (a *Agent) node(cfg Config) fleet.Node {
+	_, events := a.queue.Depth(gosight.Lane_LANE_EVENTS)
+	_, replay := a.queue.Depth(gosight.Lane_LANE_REPLAY)
+	return fleet.Node{
+		ID: cfg.ID, Role: fleet.Agent, Region: cfg.Region, URL: cfg.PublicURL, GRPC: cfg.PublicGRPC,
+		Draining: a.draining.Load(), Load: int((events + replay) * 100 / cfg.Queue.MaxBytes),
+	}
 }
 
 func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
@@ -105,7 +125,7 @@ func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
 	}
 	sdk, err := sdkFiles(cfg.SDKDir)
 	if err == nil {
-		a.http, err = ingest.NewHTTPServer(cfg.Server, keys, a.pipeline, sdk, a.log)
+		a.http, err = ingest.NewHTTPServer(cfg.Server, keys, a.pipeline, sdk, a.fleet.Nodes, a.log)
 	}
 	if err == nil {
 		a.admin, err = observe.NewAdmin(cfg.AdminAddr, reg, a.isReady, a.log)
@@ -128,11 +148,14 @@ func sdkFiles(dir string) (fs.FS, error) {
 }
 
 func (a *Agent) isReady() error {
+	if a.draining.Load() {
+		return errors.New("draining")
+	}
 	select {
 	case <-a.ready:
 		return nil
 	default:
-		return errors.New("starting, or shutting down")
+		return errors.New("starting")
 	}
 }
 
@@ -142,28 +165,44 @@ func (a *Agent) Addrs() Addrs { return a.addrs }
 // Ready is closed once the agent takes events: what comes in earlier waits in the ports' accept queues.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
-// Run works until ctx is cancelled: then it stops taking events, hands over what it can within the forwarder's
-// deadline, and leaves the rest on disk.
+// Run works until ctx is cancelled: then it is no longer ready, goes on for the drain grace, stops taking events,
+// hands over what it can within the forwarder's deadline, and leaves the rest on disk. The admin port and the fleet
+// hear of it to the last.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
+	outlast := context.WithoutCancel(ctx)
 	// Forwarding outlives ingest, so that what was taken last still gets away.
-	forwarding, stopForwarding := context.WithCancel(context.WithoutCancel(ctx))
+	forwarding, stopForwarding := context.WithCancel(outlast)
 	defer stopForwarding()
 	forwarded := make(chan error, 1)
 	go func() { forwarded <- a.forwarder.Run(forwarding) }()
+	telling, stopTelling := context.WithCancel(outlast)
+	defer stopTelling()
+	beside, telling := errgroup.WithContext(telling)
+	beside.Go(func() error { return a.admin.Run(telling) })
+	beside.Go(func() error { return a.fleet.Run(telling) })
 
-	front, ctx := errgroup.WithContext(ctx)
-	front.Go(func() error { return a.grpc.Run(ctx) })
-	front.Go(func() error { return observe.Serve(ctx, a.http, a.httpPort) })
-	front.Go(func() error { return a.admin.Run(ctx) })
-	front.Go(func() error { return a.pipeline.Run(ctx) })
-	front.Go(func() error { return a.rules.Run(ctx) })
+	front, taking := errgroup.WithContext(outlast)
+	taking, stopTaking := context.WithCancel(taking)
+	defer stopTaking()
+	context.AfterFunc(telling, stopTaking) // one of them failed
+	context.AfterFunc(ctx, func() {
+		a.draining.Store(true)
+		time.AfterFunc(a.grace, stopTaking)
+		a.fleet.Tell()
+	})
+	front.Go(func() error { return a.grpc.Run(taking) })
+	front.Go(func() error { return observe.Serve(taking, a.http, a.httpPort) })
+	front.Go(func() error { return a.pipeline.Run(taking) })
+	front.Go(func() error { return a.rules.Run(taking) })
 	close(a.ready)
 	a.log.Info("agent takes events", "grpc", a.addrs.GRPC, "http", a.addrs.HTTP, "admin", a.addrs.Admin)
 
 	err := front.Wait()
 	stopForwarding()
-	return errors.Join(err, <-forwarded)
+	err = errors.Join(err, <-forwarded)
+	stopTelling()
+	return errors.Join(err, beside.Wait())
 }
 
 func (a *Agent) close() {
@@ -172,6 +211,9 @@ func (a *Agent) close() {
 	}
 	if a.admin != nil {
 		_ = a.admin.Close()
+	}
+	if a.fleet != nil {
+		_ = a.fleet.Close()
 	}
 	if a.queue != nil {
 		if err := a.queue.Close(); err != nil {

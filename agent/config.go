@@ -3,8 +3,11 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gosight/gosight/agent/enrich"
 	"github.com/gosight/gosight/agent/forward"
@@ -13,6 +16,7 @@ import (
 	"github.com/gosight/gosight/agent/redact"
 	"github.com/gosight/gosight/internal/config"
 	"github.com/gosight/gosight/internal/detect"
+	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/internal/rules"
 )
 
@@ -24,6 +28,12 @@ type Config struct {
 	HTTPAddr  string `name:"http-addr" help:"Where browsers send to and fetch the SDK from." default:"127.0.0.1:7711"`
 	AdminAddr string `name:"admin-addr" help:"Metrics, health and profiles; keep it private." default:"127.0.0.1:7712"`
 	DataDir   string `help:"Where the queue is kept." default:"./data/agent"`
+
+	// What the fleet, and through it the SDKs, are told of where this agent is reached.
+	PublicURL  string `name:"public-url" help:"Where browsers reach this agent, as https://HOST[:PORT]; empty: only who knows it finds it."`
+	PublicGRPC string `name:"public-grpc" help:"Where servers reach this agent's gRPC port, as HOST:PORT."`
+	// Load balancers and SDKs go elsewhere meanwhile.
+	DrainGrace time.Duration `help:"How long events are still taken once the agent is told to stop." default:"0s"`
 
 	Keys                   map[string]string `help:"Project write keys, as key=project;key=project."`
 	AllowAnonymousLoopback bool              `help:"Take events without a key from this machine, as project default."`
@@ -37,6 +47,7 @@ type Config struct {
 	Rules   rules.Config   `embed:"" prefix:"rules-"`
 	Queue   queue.Config   `embed:"" prefix:"queue-"`
 	Forward forward.Config `embed:"" prefix:"forward-"`
+	Fleet   fleet.Config   `embed:"" prefix:"fleet-"`
 
 	LogFormat string `help:"json or text." default:"json" enum:"json,text"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
@@ -57,6 +68,19 @@ func (c *Config) Validate() error {
 	}
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("no data directory: set --data-dir"))
+	}
+	if c.PublicURL != "" {
+		if at, err := url.Parse(c.PublicURL); err != nil || at.Host == "" || at.Scheme != "https" && at.Scheme != "http" {
+			errs = append(errs, fmt.Errorf("public-url %q: want https://HOST, as browsers reach this agent", c.PublicURL))
+		}
+	}
+	if c.PublicGRPC != "" {
+		if _, _, err := net.SplitHostPort(c.PublicGRPC); err != nil {
+			errs = append(errs, fmt.Errorf("public-grpc: %w", err))
+		}
+	}
+	if len(c.Forward.Aggregators) == 0 && c.Fleet.Addr == "" {
+		c.Forward.Aggregators = []string{"127.0.0.1:7720"}
 	}
 	if c.Queue.Dir == "" {
 		c.Queue.Dir = filepath.Join(c.DataDir, "queue")

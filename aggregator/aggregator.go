@@ -28,6 +28,7 @@ import (
 	"github.com/gosight/gosight/aggregator/store"
 	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/devcert"
+	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/internal/observe"
 	"github.com/gosight/gosight/internal/rules"
 )
@@ -43,6 +44,7 @@ type Aggregator struct {
 	apiPort   net.Listener
 	alerts    *alert.Watcher
 	admin     *observe.Admin
+	fleet     *fleet.Fleet
 
 	addrs    Addrs
 	ready    chan struct{}
@@ -106,6 +108,9 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 		return a, err
 	}
 	a.addrs.Admin = a.admin.Addr()
+	if a.fleet, err = fleet.New(cfg.Fleet, func() fleet.Node { return a.node(cfg) }, reg, a.log); err != nil {
+		return a, err
+	}
 	if cfg.has(Receive) {
 		if err := a.newReceiver(cfg, reg); err != nil {
 			return a, err
@@ -137,6 +142,27 @@ func (a *Aggregator) newReceiver(cfg Config, reg prometheus.Registerer) (err err
 	return nil
 }
 
+// node is what agents are told of this aggregator: where to send to, once frames are taken.
+func (a *Aggregator) node(cfg Config) fleet.Node {
+	n := fleet.Node{ID: cfg.ID, Role: fleet.Aggregator, Region: cfg.Region, Draining: a.draining.Load()}
+	if a.receiver != nil && a.prepared.Load() {
+		n.Load = a.receiver.Load()
+		if n.Relay = cfg.PublicRelay; n.Relay == "" {
+			n.Relay = relayAt(a.receiver.Addr())
+		}
+	}
+	return n
+}
+
+// relayAt leaves the host out where the relay listens on all: the fleet knows this node's address.
+func relayAt(bound string) string {
+	host, port, err := net.SplitHostPort(bound)
+	if err == nil && net.ParseIP(host).IsUnspecified() {
+		return ":" + port
+	}
+	return bound
+}
+
 // Addrs says where it listens.
 func (a *Aggregator) Addrs() Addrs { return a.addrs }
 
@@ -150,6 +176,7 @@ func (a *Aggregator) Run(ctx context.Context) error {
 	group, working := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return a.admin.Run(serving) })
+	group.Go(func() error { return a.fleet.Run(serving) })
 	group.Go(func() error {
 		defer stop()
 		return a.work(working)
@@ -162,7 +189,10 @@ func (a *Aggregator) Run(ctx context.Context) error {
 
 func (a *Aggregator) work(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(ctx, func() { a.draining.Store(true) })()
+	defer context.AfterFunc(ctx, func() {
+		a.draining.Store(true)
+		a.fleet.Tell()
+	})()
 	if a.receiver != nil {
 		// It runs before Kafka is there: agents are told to come again, and keep their batches.
 		group.Go(func() error { return a.receiver.Run(ctx) })
@@ -251,6 +281,9 @@ func (a *Aggregator) close() {
 	}
 	if a.admin != nil {
 		a.admin.Close()
+	}
+	if a.fleet != nil {
+		a.fleet.Close()
 	}
 	if a.producer != nil {
 		a.producer.Close()

@@ -3,6 +3,7 @@ package aggregator
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/gosight/gosight/aggregator/alert"
@@ -12,6 +13,7 @@ import (
 	"github.com/gosight/gosight/aggregator/receive"
 	"github.com/gosight/gosight/aggregator/store"
 	"github.com/gosight/gosight/internal/config"
+	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/internal/rules"
 )
 
@@ -24,12 +26,17 @@ const (
 
 // Config is all that can be set about an aggregator; the tags are the --help text and the defaults.
 type Config struct {
+	ID     string `help:"Name of this aggregator in the fleet; default is the host's name."`
+	Region string `help:"Region this aggregator is in." default:"local"`
+
 	// Together on one machine, or apart so that each can be scaled by itself.
 	Roles     []string `help:"What this aggregator does: receive, process, api." default:"receive,process,api"`
 	RelayAddr string   `help:"Where agents relay to, TCP and UDP." default:"127.0.0.1:7720"`
-	APIAddr   string   `name:"api-addr" help:"Where the API and the UI are." default:"127.0.0.1:7721"`
-	AdminAddr string   `help:"Metrics, health and profiles; keep it private." default:"127.0.0.1:7722"`
-	DataDir   string   `help:"Where a self-signed certificate is kept, when none is given." default:"./data/aggregator"`
+	// What the fleet's agents are told.
+	PublicRelay string `help:"Where agents reach the relay, as host:port; default is the gossip address with the relay's port." placeholder:"HOST:PORT"`
+	APIAddr     string `name:"api-addr" help:"Where the API and the UI are." default:"127.0.0.1:7721"`
+	AdminAddr   string `help:"Metrics, health and profiles; keep it private." default:"127.0.0.1:7722"`
+	DataDir     string `help:"Where a self-signed certificate is kept, when none is given." default:"./data/aggregator"`
 
 	Kafka      bus.Config     `embed:"" prefix:"kafka-"`
 	ClickHouse store.Config   `embed:"" prefix:"clickhouse-"`
@@ -39,6 +46,7 @@ type Config struct {
 	API        api.Config     `embed:"" prefix:"api-"`
 	// Alerts belong to the role api: they read what is stored.
 	Alert alert.Config `embed:"" prefix:"alert-"`
+	Fleet fleet.Config `embed:"" prefix:"fleet-"`
 
 	LogFormat string `help:"json or text." default:"json" enum:"json,text"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
@@ -49,9 +57,16 @@ func Default() Config { return config.Default[Config]() }
 
 func (c Config) has(role string) bool { return slices.Contains(c.Roles, role) }
 
-// Validate says all that is wrong with what the roles need, each with its remedy.
-func (c Config) Validate() error {
+// Validate fills what depends on the host and says all that is wrong with what the roles need, each with its remedy.
+func (c *Config) Validate() error {
 	var errs []error
+	if c.ID == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("no host name to call the aggregator by: set --id: %w", err))
+		}
+		c.ID = host
+	}
 	if len(c.Roles) == 0 {
 		errs = append(errs, errors.New("no role: set --roles to some of receive,process,api"))
 	}

@@ -15,7 +15,8 @@ import (
 
 // Config is what can be set about a Forwarder.
 type Config struct {
-	Aggregators []string `help:"Aggregators to relay to, as host:port." default:"127.0.0.1:7720"`
+	// Those that the fleet finds come on top.
+	Aggregators []string `help:"Aggregators to relay to, as host:port; default is 127.0.0.1:7720 where there is no fleet."`
 	Token       string   `help:"Token that the aggregators know this agent by."`
 	TokenFile   string   `help:"File that holds the token; a replaced file is picked up." type:"path"`
 	CAFile      string   `name:"ca-file" help:"CA of the aggregators (PEM); default is the system's." type:"path"`
@@ -52,9 +53,6 @@ func Default() Config { return config.Default[Config]() }
 // Validate says all that is wrong with c.
 func (c Config) Validate() error {
 	var errs []error
-	if len(c.Aggregators) == 0 {
-		errs = append(errs, errors.New("forward: no aggregators: set --forward-aggregators HOST:PORT"))
-	}
 	for _, address := range c.Aggregators {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			errs = append(errs, fmt.Errorf("forward: aggregator %q: %w", address, err))

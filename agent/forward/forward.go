@@ -21,6 +21,7 @@ import (
 
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/internal/failpoint"
+	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
 	"github.com/gosight/gosight/proto/wire"
@@ -82,15 +83,33 @@ func New(cfg Config, q *queue.Queue, agentID string, reg prometheus.Registerer, 
 				connect.WithAcceptCompression("gzip", nil, nil),
 				connect.WithReadMaxBytes(64<<10))}
 	})
-	f.pool.set(cfg.Aggregators)
+	f.pool.set(configured(cfg.Aggregators))
 	return f, nil
 }
 
 const udpBuffer = 7 << 20
 
-// SetAggregators replaces the aggregators to send to, as a fleet that changes calls for. Frames in flight end
-// where they are.
-func (f *Forwarder) SetAggregators(addresses []string) { f.pool.set(addresses) }
+// Follow makes the configured aggregators and those among nodes the ones to send to. Frames in flight end where they
+// are. Where nobody is left it keeps those it had: gossip may be cut off where frames are not.
+func (f *Forwarder) Follow(nodes []fleet.Node) {
+	targets := configured(f.cfg.Aggregators)
+	for _, n := range nodes {
+		if n.Role == fleet.Aggregator && n.Relay != "" {
+			targets = append(targets, target{n.Relay, n.Load, n.Draining})
+		}
+	}
+	if len(targets) > 0 {
+		f.pool.set(targets)
+	}
+}
+
+func configured(addresses []string) []target {
+	targets := make([]target, len(addresses))
+	for i, address := range addresses {
+		targets[i].address = address
+	}
+	return targets
+}
 
 // Run forwards until ctx ends, then goes on for FlushTimeout at most, until the queue is empty. What is left stays
 // in the queue.

@@ -19,6 +19,7 @@ type aggregator struct {
 	link    *link
 	client  gosightconnect.RelayClient
 
+	target   target // what was last said of it
 	inFlight int
 	backoff  *backoff.ExponentialBackOff
 	notUntil time.Time // it failed: not used before
@@ -26,7 +27,15 @@ type aggregator struct {
 	gone     bool      // no longer configured
 }
 
-// pool chooses among aggregators: those that work and stay, and of those the one with the fewest frames in flight.
+// target is an aggregator as configuration or the fleet names it.
+type target struct {
+	address  string
+	load     int // percent
+	draining bool
+}
+
+// pool chooses among aggregators: those that work and stay, and of those the one with the fewest frames in flight for
+// what it has free.
 type pool struct {
 	connect func(address string) *aggregator
 
@@ -39,21 +48,23 @@ func newPool(connect func(address string) *aggregator) *pool {
 	return &pool{connect: connect, changed: make(chan struct{})}
 }
 
-// set makes addresses the members; those that stay keep their connections and their state.
-func (p *pool) set(addresses []string) {
+// set makes targets the members; those that stay keep their connections and their state.
+func (p *pool) set(targets []target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	members := make([]*aggregator, 0, len(addresses))
-	for _, address := range addresses {
-		if slices.ContainsFunc(members, func(a *aggregator) bool { return a.address == address }) {
-			continue
+	members := make([]*aggregator, 0, len(targets))
+	for _, t := range targets {
+		same := func(a *aggregator) bool { return a.address == t.address }
+		i := slices.IndexFunc(members, same)
+		if i < 0 {
+			i = len(members)
+			if known := slices.IndexFunc(p.members, same); known >= 0 {
+				members = append(members, p.members[known])
+			} else {
+				members = append(members, p.connect(t.address))
+			}
 		}
-		i := slices.IndexFunc(p.members, func(a *aggregator) bool { return a.address == address })
-		if i >= 0 {
-			members = append(members, p.members[i])
-			continue
-		}
-		members = append(members, p.connect(address))
+		members[i].target = t // of one that is configured too, the fleet knows more
 	}
 	for _, old := range p.members {
 		if !slices.Contains(members, old) {
@@ -115,11 +126,16 @@ func choose(members []*aggregator, now time.Time) (best *aggregator, wait time.D
 }
 
 func (a *aggregator) before(b *aggregator, now time.Time) bool {
-	if mine, other := a.drained.After(now), b.drained.After(now); mine != other {
+	if mine, other := a.leaving(now), b.leaving(now); mine != other {
 		return other
 	}
-	return a.inFlight < b.inFlight
+	return a.cost() < b.cost()
 }
+
+func (a *aggregator) leaving(now time.Time) bool { return a.target.draining || a.drained.After(now) }
+
+// cost of one frame more: of two with as many of ours in flight, the one with twice as much free is half as dear.
+func (a *aggregator) cost() float64 { return float64(a.inFlight+1) / float64(110-a.target.load) }
 
 // outcome is what became of a frame, for the choice of where the next one goes.
 type outcome struct {

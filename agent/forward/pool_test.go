@@ -40,6 +40,12 @@ func TestChoose(t *testing.T) {
 		"draining rather than none": {[]*aggregator{
 			{address: "a", drained: now.Add(time.Second)}, {address: "b", notUntil: now.Add(time.Second)},
 		}, "a", time.Second},
+		"the one with more free": {[]*aggregator{
+			{address: "a", inFlight: 1, target: target{load: 90}}, {address: "b", inFlight: 4, target: target{load: 30}},
+		}, "b", time.Minute},
+		"one that the fleet says is leaving": {[]*aggregator{
+			{address: "a", target: target{draining: true}}, {address: "b", inFlight: 9, target: target{load: 100}},
+		}, "b", time.Minute},
 		"wait for the first": {[]*aggregator{
 			{address: "a", notUntil: now.Add(3 * time.Second)}, {address: "b", notUntil: now.Add(2 * time.Second)},
 		}, "", 2 * time.Second},
@@ -78,7 +84,7 @@ func testPool(addresses ...string) *pool {
 		pause.InitialInterval, pause.RandomizationFactor, pause.Multiplier = time.Second, 0, 2
 		return &aggregator{address: address, backoff: pause, link: newLink(address, Default(), &tls.Config{}, nil, metrics{}, nil)}
 	})
-	p.set(addresses)
+	p.set(configured(addresses))
 	return p
 }
 
@@ -137,11 +143,11 @@ func TestNewMemberEndsTheWait(t *testing.T) {
 			got <- b.address
 		}()
 		synctest.Wait()
-		p.set([]string{"a:1", "b:1"})
+		p.set(configured([]string{"a:1", "b:1"}))
 		if address := <-got; address != "b:1" {
 			t.Errorf("acquired %s", address)
 		}
-		p.set([]string{"b:1"})
+		p.set(configured([]string{"b:1"}))
 		if !a.gone {
 			t.Error("a member that is no longer there is kept")
 		}
@@ -194,11 +200,10 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*Config){
-		"no aggregators": func(c *Config) { c.Aggregators = nil },
-		"missing port":   func(c *Config) { c.Aggregators = []string{"host"} },
-		"not both":       func(c *Config) { c.Token, c.TokenFile = "a", "b" },
-		"in-flight":      func(c *Config) { c.InFlight = 0 },
-		"backoff-min":    func(c *Config) { c.BackoffMax = 0 },
+		"missing port": func(c *Config) { c.Aggregators = []string{"host"} },
+		"not both":     func(c *Config) { c.Token, c.TokenFile = "a", "b" },
+		"in-flight":    func(c *Config) { c.InFlight = 0 },
+		"backoff-min":  func(c *Config) { c.BackoffMax = 0 },
 	} {
 		bad := Default()
 		change(&bad)

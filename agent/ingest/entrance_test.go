@@ -157,7 +157,7 @@ func startHTTP(t *testing.T) (*httptest.Server, *queue.Queue) {
 	t.Helper()
 	p, q := newTestPipeline(t)
 	sdk := fstest.MapFS{"gosight.js": {Data: []byte("/*sdk*/")}}
-	server, err := NewHTTPServer(config.Default[Server](), testKeys, p, sdk, slog.New(slog.DiscardHandler))
+	server, err := NewHTTPServer(config.Default[Server](), testKeys, p, sdk, testFleet, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

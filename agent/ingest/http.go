@@ -20,14 +20,15 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
 	"github.com/gosight/gosight/proto/wire"
 )
 
-// NewHTTPServer serves browsers: batches as Connect unary calls of gosight.Ingestor/SendBatch, and the web SDK's
-// files below /sdk/. The caller listens and runs it.
-func NewHTTPServer(cfg Server, keys *Keys, p *Pipeline, sdk fs.FS, log *slog.Logger) (*http.Server, error) {
+// NewHTTPServer serves browsers: batches as Connect unary calls of gosight.Ingestor/SendBatch, the web SDK's files
+// below /sdk/, and under /agents the live agents among nodes. The caller listens and runs it.
+func NewHTTPServer(cfg Server, keys *Keys, p *Pipeline, sdk fs.FS, nodes func() []fleet.Node, log *slog.Logger) (*http.Server, error) {
 	proxies := make([]netip.Prefix, len(cfg.TrustedProxies))
 	for i, network := range cfg.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
@@ -46,6 +47,7 @@ func NewHTTPServer(cfg Server, keys *Keys, p *Pipeline, sdk fs.FS, log *slog.Log
 	budget := semaphore.NewWeighted(max(cfg.MaxBodyBytes, limit))
 	metered := bodies(limit, budget, p.metrics.refused, handler)
 	mux.Handle(path, beacons(http.MaxBytesHandler(metered, limit)))
+	mux.Handle("GET /agents", &agentList{nodes: nodes, self: p.agentID})
 	mux.Handle("GET /sdk/", http.StripPrefix("/sdk/", sdkFiles(sdk)))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, `GoSight edge agent. Put it on a page: <script async src="/sdk/gosight.js" data-key="KEY"></script>`)
