@@ -129,9 +129,23 @@ func readVital(row *store.EventRow, key string, value gjson.Result) {
 	}
 }
 
+// maxProps bounds what one custom event can make searchable; all its properties are in the payload.
+const maxProps = 32
+
 func readCustom(row *store.EventRow, key string, value gjson.Result) {
-	if key == "name" {
+	switch key {
+	case "name":
 		row.Name = value.Str
+	case "props":
+		if !value.IsObject() {
+			return
+		}
+		value.ForEach(func(key, value gjson.Result) bool {
+			if !value.IsObject() && !value.IsArray() {
+				row.Props = append(row.Props, store.Pair{Key: key.Str, Value: value.String()})
+			}
+			return len(row.Props) < maxProps
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"golang.org/x/sync/errgroup"
 )
 
 // block is one insert's rows, column by column, as ClickHouse's Native format wants them. The columns are
@@ -95,9 +96,15 @@ func reasonOf(ctx context.Context, err error) string {
 	return "unreachable"
 }
 
-// InsertEvents writes rows into the ledger, from which ClickHouse keeps the sessions.
+// InsertEvents writes rows into the ledger, from which ClickHouse keeps the sessions, and what they say of their
+// visits. It returns nil once all of it is in.
 func (s *Store) InsertEvents(ctx context.Context, rows *EventRows) error {
-	return s.insert(ctx, &rows.block)
+	rows.visits.seal()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, b := range []*block{&rows.block, &rows.visits.days, &rows.visits.values} {
+		group.Go(func() error { return s.insert(ctx, b) })
+	}
+	return group.Wait()
 }
 
 // InsertReplay writes what the replay plays.

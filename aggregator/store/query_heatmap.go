@@ -51,25 +51,6 @@ type PageVisits struct {
 	Sessions uint64 `json:"sessions"`
 }
 
-// TopPages returns the pages that most visits came to in the period.
-func (r *Reader) TopPages(ctx context.Context, from, to int64) ([]PageVisits, error) {
-	pages := []PageVisits{}
-	err := r.query(ctx, `SELECT cutQueryStringAndFragment(url) AS page, uniqExact(session_id) AS visits FROM events
-		WHERE project = @project AND event_type IN ('page_load', 'click', 'scroll') AND url != ''
-			AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+`
-		GROUP BY page ORDER BY visits DESC, page LIMIT 200`,
-		[]any{named("from_ms", from), named("to_ms", to)},
-		func(row driver.Rows) error {
-			var p PageVisits
-			if err := row.Scan(&p.URL, &p.Sessions); err != nil {
-				return err
-			}
-			pages = append(pages, p)
-			return nil
-		})
-	return pages, err
-}
-
 // Heatmap counts what happened where on one page. Every count is of distinct events.
 func (r *Reader) Heatmap(ctx context.Context, f HeatFilter) (Heatmap, error) {
 	out := Heatmap{Cells: []HeatCell{}, Scroll: []ScrollShare{}}

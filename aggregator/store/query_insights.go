@@ -116,8 +116,8 @@ func (r *Reader) previous(ctx context.Context, f InsightFilter, series func(stri
 
 // visits counts the period's sessions, and those that a signal of the filter touched.
 func (r *Reader) visits(ctx context.Context, f InsightFilter, out *Insights) error {
-	where, having := sessionClauses(SessionFilter{From: f.From, To: f.To, Page: f.Page})
-	err := r.query(ctx, `SELECT count() FROM (SELECT session_id FROM sessions `+where.sql("WHERE")+
+	where, having := dayClauses(SessionFilter{To: f.To, Page: f.Page}, f.From)
+	err := r.query(ctx, `SELECT count() FROM (SELECT session_id FROM session_days `+where.sql("WHERE")+
 		` GROUP BY session_id `+having.sql("HAVING")+`)`, append(where.args, having.args...),
 		func(row driver.Rows) error { return row.Scan(&out.Visits) })
 	if err != nil {

@@ -54,6 +54,9 @@ func (c *clauses) sql(keyword string) string {
 
 func named(name string, value any) driver.NamedValue { return clickhouse.Named(name, value) }
 
+// date is the UTC day of a time in Unix milliseconds, as ClickHouse reads it.
+func date(ms int64) string { return time.UnixMilli(max(0, ms)).UTC().Format(time.DateOnly) }
+
 // set is the values as a literal for IN; it must not be empty.
 func set(values []string) clickhouse.GroupSet {
 	group := clickhouse.GroupSet{Value: make([]any, len(values))}

@@ -12,7 +12,10 @@ import (
 const activityBuckets = 24
 
 // A visit is live while its events keep arriving, and happened just now: history that is loaded late is not.
-const liveExpr = `(max(received_at) > now64(3) - INTERVAL 60 SECOND AND max(ended_at) > now64(3) - INTERVAL 120 SECOND)`
+const (
+	liveFor  = 120_000 // ms
+	liveExpr = `(max(received_at) > now64(3) - INTERVAL 60 SECOND AND max(ended_at) > now64(3) - INTERVAL 120 SECOND)`
+)
 
 // ms makes a DateTime64 of a named argument in Unix milliseconds.
 func ms(name string) string { return "fromUnixTimestamp64Milli(toInt64(@" + name + "), 'UTC')" }
@@ -20,27 +23,11 @@ func ms(name string) string { return "fromUnixTimestamp64Milli(toInt64(@" + name
 // Sessions returns visits, those active last first, and the cursor of the next page ("" on the last). A visit
 // that becomes active between two pages moves to the front: it may show twice, never get lost.
 func (r *Reader) Sessions(ctx context.Context, f SessionFilter) ([]Session, string, error) {
-	where, having := sessionClauses(f)
-	after, ok, err := parseCursor("s", f.Cursor)
+	after, resume, err := parseCursor("s", f.Cursor)
 	if err != nil {
 		return nil, "", err
 	}
-	if ok {
-		having.and("(last_at, session_id) < (toInt64(@after_ts), @after_id)", "after_ts", after.TS, "after_id", after.ID)
-	}
-	// Which visits first, by their light columns; what they look like afterwards, for these few alone.
-	sql := `SELECT session_id, toUnixTimestamp64Milli(max(ended_at)) AS last_at
-		FROM sessions ` + where.sql("WHERE") + ` GROUP BY session_id ` + having.sql("HAVING") +
-		fmt.Sprintf(` ORDER BY last_at DESC, session_id DESC LIMIT %d`, f.Limit+1)
-	var found []position
-	err = r.query(ctx, sql, append(where.args, having.args...), func(row driver.Rows) error {
-		var p position
-		if err := row.Scan(&p.ID, &p.TS); err != nil {
-			return err
-		}
-		found = append(found, p)
-		return nil
-	})
+	found, err := r.latest(ctx, f, after, resume)
 	if err != nil {
 		return nil, "", err
 	}
@@ -57,62 +44,51 @@ func (r *Reader) Sessions(ctx context.Context, f SessionFilter) ([]Session, stri
 	return sessions, next, err
 }
 
-// sessionClauses are the filter as conditions on rows and on whole visits.
-func sessionClauses(f SessionFilter) (where, having clauses) {
-	where.and("project = @project")
-	if f.From > 0 {
-		having.and("max(ended_at) >= "+ms("from_ms"), "from_ms", f.From)
+// Days that latest looks through at a time. Whatever most visits have is found in the last day; what few have costs
+// a look at all, and a third more for the two before.
+var reaches = []int64{1, 8}
+
+// latest finds the filter's visits and one more than its limit, the latest active first.
+func (r *Reader) latest(ctx context.Context, f SessionFilter, after position, resume bool) ([]position, error) {
+	until := time.Now().UnixMilli()
+	if f.LiveOnly {
+		f.From = max(f.From, until-liveFor)
 	}
-	if f.To > 0 {
-		having.and("min(started_at) <= "+ms("to_ms"), "to_ms", f.To)
+	switch {
+	case resume:
+		until = after.TS
+		if f.To == 0 || f.To > until {
+			f.To = until // whoever was active last by then had begun
+		}
+	case f.To > 0:
+		until = min(until, f.To)
 	}
-	if f.User != "" {
-		having.and("(startsWith(tupleElement(max(last_user), 'user_id'), @user) OR startsWith(session_id, @user))",
-			"user", f.User)
-	}
-	for column, values := range map[string][]string{"country": f.Country, "browser": f.Browser, "device": f.Device} {
-		if len(values) > 0 {
-			having.and("max("+column+") IN @"+column, column, set(values))
+	for _, days := range append(reaches, 0) {
+		since := f.From
+		if days > 0 {
+			since = max(since, until-days*msPerDay)
+		}
+		where, having := dayClauses(f, since)
+		if resume {
+			having.and("(last_at, session_id) < (toInt64(@after_ts), @after_id)", "after_ts", after.TS, "after_id", after.ID)
+		}
+		var found []position
+		err := r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(max(ended_at)) AS last_at
+			FROM session_days `+where.sql("WHERE")+` GROUP BY session_id `+having.sql("HAVING")+
+			fmt.Sprintf(` ORDER BY last_at DESC, session_id DESC LIMIT %d`, f.Limit+1),
+			append(where.args, having.args...), func(row driver.Rows) error {
+				var p position
+				if err := row.Scan(&p.ID, &p.TS); err != nil {
+					return err
+				}
+				found = append(found, p)
+				return nil
+			})
+		if err != nil || len(found) > f.Limit || since == f.From {
+			return found, err
 		}
 	}
-	if f.MinDurationMS > 0 {
-		having.and("dateDiff('millisecond', min(started_at), max(ended_at)) >= @min_ms", "min_ms", f.MinDurationMS)
-	}
-	if f.MaxDurationMS > 0 {
-		having.and("dateDiff('millisecond', min(started_at), max(ended_at)) <= @max_ms", "max_ms", f.MaxDurationMS)
-	}
-	if f.LiveOnly {
-		having.and(liveExpr)
-	}
-	if f.WithErrors {
-		having.and("max(notEmpty(error_hashes))")
-	}
-	for i, kind := range f.Kinds {
-		name := fmt.Sprintf("kind%d", i)
-		where.and("session_id IN (SELECT session_id FROM signals FINAL WHERE project = @project AND kind = @"+name+")",
-			name, kind)
-	}
-	if f.Page != "" {
-		where.and("session_id IN (SELECT session_id FROM events WHERE project = @project AND "+
-			"positionCaseInsensitive(url, @page) > 0"+eventPeriod(f)+")", "page", f.Page)
-	}
-	if f.Event != "" {
-		where.and("session_id IN (SELECT session_id FROM events WHERE project = @project AND "+
-			"event_type = 'custom' AND name = @event"+eventPeriod(f)+")", "event", f.Event)
-	}
-	return where, having
-}
-
-// eventPeriod narrows a search among events to the filter's period.
-func eventPeriod(f SessionFilter) string {
-	sql := ""
-	if f.From > 0 {
-		sql += " AND ts >= " + ms("from_ms")
-	}
-	if f.To > 0 {
-		sql += " AND ts <= " + ms("to_ms")
-	}
-	return sql
+	return nil, nil // the last reach is without end
 }
 
 // RecentSessions returns at most limit visits that got rows within the window, the latest active first.
@@ -226,56 +202,4 @@ func (r *Reader) activity(ctx context.Context, args []any, byID map[string]*Sess
 			}
 			return nil
 		})
-}
-
-// Facets returns the values that visits active in the period have; 0 leaves a side open.
-func (r *Reader) Facets(ctx context.Context, from, to int64) (Facets, error) {
-	where, having := sessionClauses(SessionFilter{From: from, To: to})
-	args := append(where.args, having.args...)
-	visits := `(SELECT session_id, toString(max(country)) AS country, toString(max(browser)) AS browser,
-		toString(max(device)) AS device, tupleElement(min(first_url), 'url') AS entry, ` + liveExpr + ` AS live
-		FROM sessions ` + where.sql("WHERE") + ` GROUP BY session_id ` + having.sql("HAVING") + `)`
-	facets := Facets{
-		Countries: []FacetValue{}, Browsers: []FacetValue{}, Devices: []FacetValue{}, Pages: []FacetValue{},
-		Kinds: []FacetValue{},
-	}
-	lists := map[string]*[]FacetValue{
-		"country": &facets.Countries, "browser": &facets.Browsers, "device": &facets.Devices,
-		"page": &facets.Pages, "kind": &facets.Kinds,
-	}
-	signalPeriod := ""
-	if from > 0 {
-		signalPeriod += " AND ts >= " + ms("from_ms")
-	}
-	if to > 0 {
-		signalPeriod += " AND ts <= " + ms("to_ms")
-	}
-	sql := `SELECT facet, value, toUInt64(count()) AS sessions FROM (
-			SELECT tupleElement(pair, 1) AS facet, tupleElement(pair, 2) AS value FROM ` + visits + `
-			ARRAY JOIN [('country', country), ('browser', browser), ('device', device),
-				('page', cutQueryStringAndFragment(entry)), ('all', ''), ('live', toString(live))] AS pair
-			UNION ALL
-			SELECT 'kind' AS facet, toString(kind) AS value FROM (
-				SELECT session_id, kind FROM signals FINAL WHERE project = @project` + signalPeriod + `
-				GROUP BY session_id, kind)
-		) GROUP BY facet, value ORDER BY sessions DESC, value LIMIT 50 BY facet`
-	err := r.query(ctx, sql, args, func(row driver.Rows) error {
-		var facet string
-		var v FacetValue
-		if err := row.Scan(&facet, &v.Value, &v.Sessions); err != nil {
-			return err
-		}
-		switch {
-		case facet == "all":
-			facets.Sessions = v.Sessions
-		case facet == "live":
-			if v.Value == "1" || v.Value == "true" {
-				facets.Live = v.Sessions
-			}
-		case v.Value != "":
-			*lists[facet] = append(*lists[facet], v)
-		}
-		return nil
-	})
-	return facets, err
 }

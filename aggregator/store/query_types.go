@@ -81,7 +81,9 @@ type SessionFilter struct {
 	MaxDurationMS int64
 	LiveOnly      bool
 	WithErrors    bool
-	Event         string // a custom event's name
+	Error         string            // part of an error's message
+	Event         string            // a custom event's name
+	Props         map[string]string // values of that event's properties
 	Limit         int
 	Cursor        string
 }

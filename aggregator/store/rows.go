@@ -23,7 +23,9 @@ type EventRow struct {
 	Selector, Text, Name               string
 	Value                              float64
 	Metadata                           []Pair
-	Payload                            string
+	// A custom event's properties, to find visits by; the payload has them too.
+	Props   []Pair
+	Payload string
 }
 
 // ReplayRow is one rrweb event or one part of it.
@@ -84,11 +86,12 @@ type EventRows struct {
 	vw, vh                                                                        proto.ColUInt16
 	value                                                                         proto.ColFloat64
 	metadata                                                                      pairs
+	visits                                                                        *visitRows
 }
 
 // NewEventRows returns an empty block.
 func NewEventRows() *EventRows {
-	r := &EventRows{ts: times(), receivedAt: times()}
+	r := &EventRows{ts: times(), receivedAt: times(), visits: newVisitRows()}
 	r.block = newBlock("events", proto.Input{
 		{Name: "project", Data: &r.project}, {Name: "session_id", Data: &r.sessionID},
 		{Name: "event_id", Data: &r.eventID}, {Name: "user_id", Data: &r.userID},
@@ -136,6 +139,20 @@ func (r *EventRows) Append(e *EventRow) {
 	r.metadata.Append(e.Metadata)
 	r.payload.Append(e.Payload)
 	r.size += len(e.Payload) + len(e.SessionID) + len(e.EventID) + len(e.URL) + 200
+	r.visits.add(e)
+}
+
+// Reset drops the rows and keeps the memory.
+func (r *EventRows) Reset() {
+	r.block.Reset()
+	r.visits.reset()
+}
+
+func flag(set bool) uint8 {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 // finite keeps NaN and infinities out: one of them would spoil every average and no JSON can carry it.
@@ -235,10 +252,6 @@ func (r *SignalRows) Append(s *SignalRow) {
 	r.agentID.Append(s.AgentID)
 	r.region.Append(s.Region)
 	r.version.Append(s.version())
-	var deleted uint8
-	if s.Retracted {
-		deleted = 1
-	}
-	r.isDeleted.Append(deleted)
+	r.isDeleted.Append(flag(s.Retracted))
 	r.size += len(s.SessionID) + len(s.SignalID) + len(s.URL) + 150
 }
