@@ -23,6 +23,7 @@ type commands struct {
 	Config  kong.ConfigFlag `help:"YAML settings; flags and variables win." placeholder:"FILE" env:"GOSIGHT_CONFIG"`
 	Up      upCommand       `cmd:"" help:"Start everything on this machine; Ctrl-C stops it."`
 	Demo    demoShop        `cmd:"" help:"Serve the demo shop alone, for an agent that runs elsewhere."`
+	Seed    seedCommand     `cmd:"" help:"Load generated history straight into ClickHouse."`
 	Certs   certs           `cmd:"" help:"Make certificates and tokens for agents and aggregators that run apart."`
 	DLQ     deadLetters     `cmd:"" name:"dlq" help:"Look at the dead letters in Kafka, and put them back."`
 	Engine  engine          `cmd:"" hidden:""`
