@@ -16,6 +16,7 @@ func open(t testing.TB, url string) *store.Store {
 	t.Helper()
 	cfg := store.Default()
 	cfg.URL = url
+	cfg.InsertTimeout = 5 * time.Minute // hundreds of partitions at once, on a machine that does other things
 	s, err := store.Open(context.Background(), cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
