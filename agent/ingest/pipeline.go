@@ -45,6 +45,7 @@ type Pipeline struct {
 	enricher        *enrich.Enricher
 	scrubber        *redact.Scrubber
 	detector        *detector
+	unfolder        *unfolder
 	queue           *queue.Queue
 	now             func() time.Time
 	log             *slog.Logger
@@ -68,7 +69,7 @@ type Parts struct {
 func NewPipeline(parts Parts) *Pipeline {
 	return &Pipeline{
 		agentID: parts.AgentID, region: parts.Region, limits: parts.Limits,
-		enricher: parts.Enricher, scrubber: parts.Scrubber, detector: newDetector(parts.Rules),
+		enricher: parts.Enricher, scrubber: parts.Scrubber, detector: newDetector(parts.Rules), unfolder: newUnfolder(parts.Limits),
 		queue: parts.Queue, now: parts.Now, log: parts.Log, metrics: newMetrics(parts.Registerer),
 	}
 }
@@ -77,9 +78,18 @@ func NewPipeline(parts Parts) *Pipeline {
 // was stored for want of room, with another error where the disk failed; the same batch may then be sent again.
 // The batch is Take's from here on.
 func (p *Pipeline) Take(ctx context.Context, from Source, batch *gosight.EventBatch) (*gosight.Status, error) {
+	held, refused, err := p.unfolder.unfold(batch)
+	defer p.unfolder.release(held)
+	if err != nil {
+		return nil, err
+	}
 	t, err := p.submit(from, batch)
 	if err != nil {
 		return nil, err
+	}
+	if refused != "" {
+		// How many events they were is not known.
+		t.reject(refused, 1)
 	}
 	return t.wait(ctx)
 }

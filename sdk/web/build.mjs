@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { rolldown } from "rolldown";
 
 process.chdir(import.meta.dirname);
 
@@ -13,42 +13,35 @@ mkdirSync("node_modules/.cache", { recursive: true });
 const outdir = mkdtempSync("node_modules/.cache/dist-");
 process.on("exit", () => rmSync(outdir, { recursive: true, force: true }));
 
-const shared = {
-  bundle: true,
-  minify: !process.argv.includes("--plain"),
-  target: "es2022",
-  legalComments: "none",
-  logLevel: "warning",
-};
+const comments = { legal: false };
+const plain = process.argv.includes("--plain");
 
+async function bundle(input, output) {
+  const bundled = await rolldown({ input, transform: { target: "es2022" } });
+  await bundled.write({ dir: outdir, comments, ...output });
+  await bundled.close();
+}
+
+const scripts = {
+  gosight: "src/script.ts",
+  evidence: "src/evidence-script.ts",
+  recorder: "src/recorder-script.ts",
+  vitals: "src/vitals-script.ts",
+};
 await Promise.all([
-  build({
-    ...shared,
-    format: "iife",
-    entryPoints: {
-      gosight: "src/script.ts",
-      evidence: "src/evidence-script.ts",
-      recorder: "src/recorder-script.ts",
-      vitals: "src/vitals-script.ts",
-    },
-    outdir,
-  }),
-  build({
-    ...shared,
-    format: "esm",
-    splitting: true,
-    minifyIdentifiers: false,
-    minifyWhitespace: false,
-    entryPoints: {
+  ...Object.entries(scripts).map(([name, input]) =>
+    bundle({ [name]: input }, { format: "iife", entryFileNames: "[name].js", minify: !plain }),
+  ),
+  bundle(
+    {
       index: "src/index.ts",
       evidence: "src/outcomes.ts",
       recorder: "src/recorder.ts",
       vitals: "src/vitals-chunk.ts",
     },
-    outExtension: { ".js": ".mjs" },
-    chunkNames: "chunk-[hash]",
-    outdir,
-  }),
+    // A bundler will make it small; people read it until then.
+    { format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "chunk-[hash].mjs" },
+  ),
 ]);
 
 if (!process.argv.includes("--no-types")) {

@@ -5,7 +5,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { EventBatchSchema, StatusSchema } from "@gosight/proto";
+import { type Event, type EventBatch, EventBatchSchema, EventSchema, StatusSchema } from "@gosight/proto";
+import { readColumns } from "./columns.ts";
 
 export interface Seen {
   id: string;
@@ -21,7 +22,7 @@ export class TestAgent {
   readonly events: Seen[] = [];
   /** The types of each batch's events. */
   readonly batches: string[][] = [];
-  /** Everything that came, decompressed, for canaries. */
+  /** Everything that came, decompressed and with columns read, for canaries. */
   readonly wire: Buffer[] = [];
   requests = 0;
   bodyBytes = 0;
@@ -29,6 +30,8 @@ export class TestAgent {
   key = "test0";
   /** No answer at all, as of a machine that is off. */
   down = false;
+  /** An agent from before replay came in columns: it passes them over. */
+  old = false;
   /** Set to refuse: the answer's status and headers. */
   refuse: { status: number; headers?: Record<string, string> } | undefined;
   readonly pages = new Map<string, string | ((request: IncomingMessage, response: ServerResponse) => void)>();
@@ -52,7 +55,7 @@ export class TestAgent {
     this.events.length = this.wire.length = this.batches.length = 0;
     this.requests = this.bodyBytes = 0;
     this.refuse = undefined;
-    this.down = false;
+    this.down = this.old = false;
     this.key = `test${Number(this.key.slice(4)) + 1}`;
     this.pages.clear();
   }
@@ -119,10 +122,11 @@ export class TestAgent {
     this.bodyBytes += sent.length;
     const zipped = request.headers["content-encoding"] === "gzip" || query.get("compression") === "gzip";
     const body = zipped ? gunzipSync(sent) : sent;
-    this.wire.push(body);
     const batch = fromBinary(EventBatchSchema, body);
-    this.batches.push(batch.events.map((event) => event.eventType));
-    for (const event of batch.events) {
+    const events = this.old ? batch.events : unfolded(batch);
+    this.wire.push(body, Buffer.from(events.map((event) => event.payload).join("\n")));
+    this.batches.push(events.map((event) => event.eventType));
+    for (const event of events) {
       this.events.push({
         id: event.eventId,
         type: event.eventType,
@@ -134,7 +138,23 @@ export class TestAgent {
       });
     }
     response.setHeader("Content-Type", "application/proto");
-    response.end(toBinary(StatusSchema, create(StatusSchema, { accepted: BigInt(batch.events.length) })));
+    response.end(toBinary(StatusSchema, create(StatusSchema, { accepted: BigInt(events.length) })));
     for (const check of this.#waiting) check();
   }
+}
+
+/** The batch's events, those in columns too. */
+function unfolded(batch: EventBatch): Event[] {
+  const rows = batch.columns.length ? readColumns(batch.columns) : [];
+  const more = rows.map((row) => {
+    const { type, serial, timestamp, url, payload } = JSON.parse(row);
+    return create(EventSchema, {
+      eventType: type,
+      eventId: `${batch.metadata.page_id}.${serial.toString(36)}`,
+      timestamp: BigInt(timestamp),
+      payload: JSON.stringify(payload),
+      metadata: url === undefined ? {} : { url },
+    });
+  });
+  return [...batch.events, ...more];
 }

@@ -101,6 +101,20 @@ describe("delivery", { concurrent: true }, () => {
     expect(errors).toEqual([]);
   });
 
+  test("an agent that does not know columns gets the replay plainly, from a snapshot on", async ({
+    agent,
+    page,
+  }) => {
+    agent.old = true;
+    await open(agent, page);
+    await agent.until(() => agent.of("full_snapshot").length === 2, "plain snapshot");
+    await page.evaluate(() => document.body.append("later"));
+    await agent.until(() => agent.saw("later"), "plain mutation");
+    await page.evaluate(() => gosight.track("last"));
+    await agent.until(() => tracked(agent).length === 1, "event");
+    expect(agent.events.some((event) => Number(event.metadata.dropped) > 0)).toBe(true);
+  });
+
   test("a wrong key is not tried for ever", async ({ agent, page }) => {
     await open(agent, page);
     await arrived(agent);

@@ -1,6 +1,6 @@
 // Collects events into batches. Events and replay apart: they have different haste, and an agent that is short of
 // space refuses replay first.
-import { type BatchHeader, concat, encodeEvent, encodeHeader, type WireEvent } from "./wire.ts";
+import { type BatchHeader, type Body, concat, encodeHeader, Rows, type WireEvent } from "./wire.ts";
 
 export type Lane = "events" | "replay";
 
@@ -22,9 +22,8 @@ export const URGENT_MS = 200;
 interface Open {
   lane: Lane;
   header: BatchHeader;
-  head: Uint8Array<ArrayBuffer>;
-  parts: Uint8Array<ArrayBuffer>[];
-  bytes: number;
+  body: Body;
+  count: number;
   timer: ReturnType<typeof setTimeout>;
   due: number;
 }
@@ -32,6 +31,8 @@ interface Open {
 export class Batches {
   #open = new Map<Lane, Open>();
   #serial = 0;
+  /** How replay is written: as events are, until the recorder brings what is better at it. */
+  replayBody: (() => Body) | undefined;
 
   constructor(
     private readonly pageId: string,
@@ -53,18 +54,15 @@ export class Batches {
       open = undefined;
     }
     if (!open) {
-      const shared = header();
-      const head = encodeHeader(shared);
-      open = { lane, header: shared, head, parts: [], bytes: head.length, timer: 0 as never, due: Infinity };
+      const body = (lane === "replay" && this.replayBody?.()) || new Rows();
+      open = { lane, header: header(), body, count: 0, timer: 0 as never, due: Infinity };
       this.#open.set(lane, open);
     }
-    const url = event.metadata?.url;
-    const differs = url !== undefined && url !== open.header.metadata.url;
-    const part = encodeEvent({ ...event, metadata: differs ? { url } : undefined });
-    open.parts.push(part);
-    open.bytes += part.length;
+    const { body } = open;
+    body.add(event.url === open.header.metadata.url ? { ...event, url: undefined } : event);
+    open.count++;
     const due = event.timestamp + (urgent ? URGENT_MS : WAIT_MS[lane]);
-    if (open.bytes > FULL_BYTES) this.seal(lane);
+    if (body.size > FULL_BYTES) this.seal(lane);
     else if (due < open.due) {
       open.due = due;
       clearTimeout(open.timer);
@@ -81,8 +79,8 @@ export class Batches {
       this.deliver({
         id: `${Date.now().toString(36)}.${this.pageId}.${(this.#serial++).toString(36)}`,
         lane: open.lane,
-        body: concat([open.head, ...open.parts], open.bytes),
-        count: open.parts.length,
+        body: concat([encodeHeader(open.header), ...open.body.done(this.pageId)]),
+        count: open.count,
       });
     }
   }

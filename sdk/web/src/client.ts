@@ -9,7 +9,7 @@ import { replay } from "./replay.ts";
 import { quietly, Scope } from "./scope.ts";
 import { randomId, type Session, Sessions, shelf } from "./session.ts";
 import { SDK_VERSION } from "./version.ts";
-import type { Metadata } from "./wire.ts";
+import { eventId, type Metadata } from "./wire.ts";
 
 /** What a site may call after `start`. Every call is safe at any time, and none throws. */
 export interface GoSight {
@@ -157,9 +157,15 @@ class Recording implements Page {
     if (settings.replay) {
       replay(this, settings.replay, {
         wanted: () => !!this.#session?.replay,
-        emit: (type, json, timestamp) =>
-          this.#add("replay", type, json, { timestamp, urgent: type === "full_snapshot" }),
+        emit: (type, event, timestamp) =>
+          this.#add("replay", type, event, { timestamp, urgent: type === "full_snapshot" }),
         onNewSession: (fn) => this.#rotated.push(fn),
+        body: (make) => {
+          this.#batches.replayBody = make;
+        },
+        onPassedOver: (fn) => {
+          this.#delivery.passedOver = fn;
+        },
       });
     }
     // Hidden is the last that a page on a phone may hear of; pagehide is the last on a desktop.
@@ -192,10 +198,10 @@ class Recording implements Page {
     void this.#delivery.stop(forget);
   }
 
-  #add(lane: Lane, type: string, payload: string, how: Emit): string | undefined {
+  #add(lane: Lane, type: string, payload: string | object, how: Emit): string | undefined {
     if (!this.scope.open) return undefined;
     // The agent would refuse it.
-    if (lane === "events" && payload.length > LARGEST) {
+    if (typeof payload === "string" && payload.length > LARGEST) {
       this.#dropped++;
       return undefined;
     }
@@ -204,11 +210,11 @@ class Recording implements Page {
     if (!session?.sampled) return undefined;
     const before = this.#session?.id;
     this.#session = session;
-    const id = `${this.pageId}.${(this.#serial++).toString(36)}`;
-    const event = { type, payload, timestamp, id, metadata: { url: this.url() } };
+    const serial = this.#serial++;
+    const event = { type, payload, timestamp, serial, url: this.url() };
     this.#batches.add(lane, event, session.id, session.user, () => this.#header(session), !!how.urgent);
     if (before && before !== session.id) for (const fn of this.#rotated) quietly(fn);
-    return id;
+    return eventId(this.pageId, serial);
   }
 
   #header(session: Session) {

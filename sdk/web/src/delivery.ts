@@ -71,6 +71,8 @@ export class Delivery {
   /** The browser's own, whatever the page puts in its place later. */
   #fetch = fetch.bind(window);
   readonly backlog: Backlog;
+  /** Told where an agent took a parcel and did not know what to make of its replay. */
+  passedOver?: () => void;
 
   constructor(
     private readonly settings: DeliverySettings,
@@ -179,7 +181,7 @@ export class Delivery {
   /** One try. True when the parcel is dealt with, for good or ill. */
   async #try(parcel: Parcel): Promise<boolean> {
     this.#flying.add(parcel.id);
-    const { status, asked } = await this.#post(parcel.body);
+    const { status, asked, known = 0 } = await this.#post(parcel.body);
     this.#flying.delete(parcel.id);
     const says = verdict(status);
     if (says === "later") {
@@ -191,13 +193,15 @@ export class Delivery {
     }
     this.#failures = 0;
     this.#notBefore = says === "stored" && asked ? Date.now() + asked : 0;
-    if (says !== "stored") this.dropped(parcel.count);
+    if (known < parcel.count) this.dropped(parcel.count - known);
+    if (known === 0 && parcel.lane === "replay") this.passedOver?.();
     if (says === "closed") this.#stopped = true;
     this.#release(parcel);
     return true;
   }
 
-  async #post(body: Uint8Array<ArrayBuffer>): Promise<{ status: number; asked: number }> {
+  /** `known` is how many events the agent has said something about. */
+  async #post(body: Uint8Array<ArrayBuffer>): Promise<{ status: number; asked: number; known?: number }> {
     try {
       const headers: Record<string, string> = { "Content-Type": "application/proto" };
       if (this.settings.key) headers["X-Gosight-Key"] = this.settings.key;
@@ -212,10 +216,10 @@ export class Delivery {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       const bytes = new Uint8Array(await answer.arrayBuffer());
-      const asked = answer.ok
-        ? decodeStatus(bytes).retryMs
-        : Number(answer.headers.get("Retry-After")) * 1000;
-      return { status: answer.status, asked: asked || 0 };
+      const { status } = answer;
+      if (!answer.ok) return { status, asked: Number(answer.headers.get("Retry-After")) * 1000 || 0 };
+      const { known, retryMs } = decodeStatus(bytes);
+      return { status, asked: retryMs, known };
     } catch {
       return { status: 0, asked: 0 };
     }

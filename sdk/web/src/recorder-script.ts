@@ -1,5 +1,5 @@
 // dist/recorder.js: the recorder for pages that took dist/gosight.js.
 import type { ChunkHost } from "./chunks.ts";
-import { record } from "./recorder.ts";
+import { ReplayColumns, record } from "./recorder.ts";
 
-(window as ChunkHost).__gosightChunk?.recorder?.({ record });
+(window as ChunkHost).__gosightChunk?.recorder?.({ record, ReplayColumns });

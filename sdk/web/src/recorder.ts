@@ -2,10 +2,11 @@
 import { record as rrweb } from "@rrweb/record";
 import { EventType, type eventWithTime, IncrementalSource } from "@rrweb/types";
 import { mask } from "./clean.ts";
-import { compact } from "./compact.ts";
+import { Columns } from "./columns.ts";
+import { type Body, field, type WireEvent } from "./wire.ts";
 
 export interface RecorderSettings {
-  emit(type: "full_snapshot" | "mutation", json: string, timestamp: number): void;
+  emit(type: "full_snapshot" | "mutation", event: object, timestamp: number): void;
   /** Selector of elements whose text is masked. */
   masked: string;
   /** Selector of elements that are left out, but for their size. */
@@ -22,10 +23,26 @@ export interface Recorder {
 
 export interface RecorderModule {
   record(settings: RecorderSettings): Recorder;
+  ReplayColumns: new () => Body;
 }
 
-/** The agent takes no replay event over 16 MiB. */
-const LARGEST = 15 << 20;
+/** A batch of replay, as the field `columns` of an EventBatch. */
+export class ReplayColumns implements Body {
+  #columns = new Columns();
+
+  get size(): number {
+    return this.#columns.size;
+  }
+
+  add({ type, serial, timestamp, url, payload }: WireEvent): void {
+    this.#columns.add({ type, serial, timestamp, url, payload });
+  }
+
+  done(): Uint8Array[] {
+    return [field(6, this.#columns.done())];
+  }
+}
+
 const FIELDS = { input: true, textarea: true, select: true };
 
 /** Attributes that are read out or shown, as text is. */
@@ -69,7 +86,6 @@ function scrubEvent(settings: RecorderSettings, event: eventWithTime): void {
   else if (event.type === EventType.FullSnapshot) scrubTree(settings, event.data.node as Serialized);
   else if (event.type === EventType.IncrementalSnapshot && event.data.source === IncrementalSource.Mutation) {
     for (const { node } of event.data.adds) scrubTree(settings, node as Serialized);
-    event.data.adds = compact(event.data.adds);
     for (const { id, attributes } of event.data.attributes) scrub(settings, id, attributes);
   }
 }
@@ -78,13 +94,8 @@ export function record(settings: RecorderSettings): Recorder {
   const stop = rrweb({
     emit(event) {
       scrubEvent(settings, event);
-      const json = JSON.stringify(event);
-      if (json.length > LARGEST) return;
-      settings.emit(
-        event.type === 2 || event.type === 4 ? "full_snapshot" : "mutation",
-        json,
-        event.timestamp,
-      );
+      const whole = event.type === EventType.FullSnapshot || event.type === EventType.Meta;
+      settings.emit(whole ? "full_snapshot" : "mutation", event, event.timestamp);
     },
     blockClass: "gosight-block",
     blockSelector: settings.blocked,

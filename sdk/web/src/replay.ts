@@ -5,12 +5,17 @@ import type { Settings } from "./options.ts";
 import type { Page } from "./page.ts";
 import type { Recorder } from "./recorder.ts";
 import { quietly } from "./scope.ts";
+import type { Body } from "./wire.ts";
 
 export interface ReplayLine {
   /** Sampling is by session, and a page may see several. */
   wanted(): boolean;
-  emit(type: string, json: string, timestamp: number): void;
+  emit(type: string, event: object, timestamp: number): void;
   onNewSession(fn: () => void): void;
+  /** How batches of it are written; without, as all events are. */
+  body(make: (() => Body) | undefined): void;
+  /** Runs where an agent has acknowledged a batch and not its replay: it is older than this form of it. */
+  onPassedOver(fn: () => void): void;
 }
 
 export function replay(page: Page, options: Exclude<Settings["replay"], false>, line: ReplayLine): void {
@@ -22,11 +27,19 @@ export function replay(page: Page, options: Exclude<Settings["replay"], false>, 
       page.emit("custom", { name: "gosight_replay_refused", props: { nodes } });
       return;
     }
-    const { record } = await page.settings.chunks.recorder();
+    const { record, ReplayColumns } = await page.settings.chunks.recorder();
     if (!page.scope.open) return;
+    line.body(() => new ReplayColumns());
+    let plain = false;
+    line.onPassedOver(() => {
+      if (plain) return;
+      plain = true;
+      line.body(undefined);
+      recorder?.snapshot();
+    });
     recorder = record({
-      emit: (type, json, timestamp) => {
-        if (line.wanted()) line.emit(type, json, timestamp);
+      emit: (type, event, timestamp) => {
+        if (line.wanted()) line.emit(type, event, timestamp);
       },
       masked: page.masked,
       blocked: page.blocked,

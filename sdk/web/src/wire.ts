@@ -10,13 +10,22 @@ export type Metadata = Record<string, string>;
 
 export interface WireEvent {
   type: string;
-  /** JSON. */
-  payload: string;
+  /** JSON, or what is to become JSON. */
+  payload: string | object;
   /** Unix milliseconds. */
   timestamp: number;
-  id: string;
-  /** Only what differs from the batch. */
-  metadata?: Metadata;
+  /** Counts the page's events: the last part of the event's id. */
+  serial: number;
+  /** Where it differs from the batch's. */
+  url?: string | undefined;
+}
+
+/** Takes a batch's events, and gives them as the fields of an EventBatch. */
+export interface Body {
+  /** Bytes so far, near enough. */
+  size: number;
+  add(event: WireEvent): void;
+  done(pageId: string): Uint8Array[];
 }
 
 /** What the events of a batch share. */
@@ -27,68 +36,21 @@ export interface BatchHeader {
 }
 
 export interface Status {
-  rejected: number;
+  /** Events that were stored or refused. */
+  known: number;
   /** How long the agent asks to wait before the next batch; 0 if it does not. */
   retryMs: number;
 }
 
-class Writer {
-  parts: Uint8Array[] = [];
-  size = 0;
-
-  #push(part: Uint8Array): void {
-    this.parts.push(part);
-    this.size += part.length;
-  }
-
-  #varint(value: number): void {
-    const out: number[] = [];
-    // Divisions, not shifts: timestamps need more than 32 bits.
-    for (; value > 127; value = Math.floor(value / 128)) out.push((value % 128) | 128);
-    out.push(value);
-    this.#push(Uint8Array.from(out));
-  }
-
-  int(field: number, value: number): this {
-    if (value) {
-      this.#varint(field * 8 + VARINT);
-      this.#varint(value);
-    }
-    return this;
-  }
-
-  /** Empty or not: so are the entries of maps written. */
-  text(field: number, value = ""): this {
-    const bytes = encoder.encode(value);
-    this.#varint(field * 8 + BYTES);
-    this.#varint(bytes.length);
-    this.#push(bytes);
-    return this;
-  }
-
-  string(field: number, value: string): this {
-    return value ? this.text(field, value) : this;
-  }
-
-  message(field: number, inner: Writer): this {
-    this.#varint(field * 8 + BYTES);
-    this.#varint(inner.size);
-    for (const part of inner.parts) this.#push(part);
-    return this;
-  }
-
-  metadata(field: number, map: Metadata | undefined): this {
-    for (const key in map) this.message(field, new Writer().text(1, key).text(2, map[key]));
-    return this;
-  }
-
-  done(): Uint8Array<ArrayBuffer> {
-    return concat(this.parts, this.size);
-  }
+/** Whole numbers from 0 on, 7 bits a byte, the lowest first. Divisions, since timestamps need more than 32 bits. */
+export function varint(value: number, to: number[] = []): number[] {
+  for (; value > 127; value = Math.floor(value / 128)) to.push((value % 128) | 128);
+  to.push(value);
+  return to;
 }
 
-export function concat(parts: Uint8Array[], size = parts.reduce((n, p) => n + p.length, 0)) {
-  const out = new Uint8Array(size);
+export function concat(parts: ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
   for (const part of parts) {
     out.set(part, at);
@@ -97,36 +59,63 @@ export function concat(parts: Uint8Array[], size = parts.reduce((n, p) => n + p.
   return out;
 }
 
-/** One event as a field of the batch: pieces made by this and by `encodeHeader` are joined to make an EventBatch. */
-export function encodeEvent(event: WireEvent): Uint8Array<ArrayBuffer> {
-  const fields = new Writer()
-    .string(3, event.type)
-    .string(4, event.payload)
-    .int(5, event.timestamp)
-    .metadata(6, event.metadata)
-    .string(7, event.id);
-  return new Writer().message(4, fields).done();
+/** A field that has a length: text, bytes, or the fields of a message. */
+export const field = (number: number, ...parts: ArrayLike<number>[]): Uint8Array<ArrayBuffer> => {
+  const content = concat(parts);
+  return concat([varint(number * 8 + BYTES), varint(content.length), content]);
+};
+
+const text = (number: number, value = ""): Uint8Array => field(number, encoder.encode(value));
+
+/** Fields that are empty or 0 are left out; but not in maps. */
+const string = (number: number, value: string): ArrayLike<number> => (value ? text(number, value) : []);
+
+const int = (number: number, value: number): ArrayLike<number> =>
+  value ? varint(value, varint(number * 8 + VARINT)) : [];
+
+const metadata = (number: number, map: Metadata): ArrayLike<number>[] =>
+  Object.keys(map).map((key) => field(number, text(1, key), text(2, map[key])));
+
+/** Events one by one, in the published form. */
+export class Rows implements Body {
+  size = 0;
+  #events: WireEvent[] = [];
+
+  add(event: WireEvent): void {
+    const { payload } = event;
+    const json = typeof payload === "string" ? payload : JSON.stringify(payload);
+    this.#events.push({ ...event, payload: json });
+    this.size += json.length;
+  }
+
+  done(pageId: string): Uint8Array[] {
+    return this.#events.map(({ type, payload, timestamp, serial, url }) =>
+      field(
+        4,
+        string(3, type),
+        string(4, payload as string),
+        int(5, timestamp),
+        ...metadata(6, url === undefined ? {} : { url }),
+        text(7, eventId(pageId, serial)),
+      ),
+    );
+  }
 }
 
-export function encodeHeader(header: BatchHeader): Uint8Array<ArrayBuffer> {
-  return new Writer()
-    .string(1, header.sessionId)
-    .string(2, header.userId)
-    .metadata(3, header.metadata)
-    .done();
-}
+export const eventId = (pageId: string, serial: number): string => `${pageId}.${serial.toString(36)}`;
+
+export const encodeHeader = (header: BatchHeader): Uint8Array<ArrayBuffer> =>
+  concat([string(1, header.sessionId), string(2, header.userId), ...metadata(3, header.metadata)]);
 
 /** The batch's time of sending. It stands last and apart, since a batch that is sent again has a new one. */
-export function encodeSentAt(now: number): Uint8Array<ArrayBuffer> {
-  return new Writer().int(5, now).done();
-}
+export const encodeSentAt = (now: number): ArrayLike<number> => int(5, now);
 
 /** Reads what matters here of an agent's answer. Throws RangeError on bytes that end too early. */
 export function decodeStatus(bytes: Uint8Array): Status {
-  const status: Status = { rejected: 0, retryMs: 0 };
-  eachField(bytes, (field, value, inner) => {
-    if (field === 2) status.rejected = value;
-    else if (field === 4 && inner) {
+  const status: Status = { known: 0, retryMs: 0 };
+  eachField(bytes, (number, value, inner) => {
+    if (number < 3) status.known += value;
+    else if (number === 4 && inner) {
       eachField(inner, (part, n) => {
         status.retryMs += part === 1 ? n * 1000 : Math.ceil(n / 1e6);
       });
@@ -138,7 +127,7 @@ export function decodeStatus(bytes: Uint8Array): Status {
 /** Status and Duration are made of varints and of fields with a length; others would be news, and end the reading. */
 function eachField(
   bytes: Uint8Array,
-  visit: (field: number, value: number, inner?: Uint8Array) => void,
+  visit: (number: number, value: number, inner?: Uint8Array) => void,
 ): void {
   let at = 0;
   const varint = () => {

@@ -20,7 +20,7 @@ const add = (
 ) =>
   batches.add(
     lane,
-    { type: "t", payload, timestamp: Date.now(), id: `page.${serial++}`, metadata: { url } },
+    { type: "t", payload, timestamp: Date.now(), serial: serial++, url },
     session,
     user,
     () => ({ sessionId: session, userId: user, metadata: { url, page_id: "page" } }),

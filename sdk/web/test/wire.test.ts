@@ -5,9 +5,10 @@ import { describe, expect, test } from "vitest";
 import {
   concat,
   decodeStatus,
-  encodeEvent,
   encodeHeader,
   encodeSentAt,
+  eventId,
+  Rows,
   type WireEvent,
 } from "../src/wire.ts";
 
@@ -23,23 +24,25 @@ const events: WireEvent[] = [
     type: "click",
     payload: JSON.stringify({ x: 10, y: 20, selector: "button#buy", text: "Käse ☕ 𝄞", interactive: true }),
     timestamp: 1_795_000_000_123,
-    id: "p4g31d00.0",
+    serial: 0,
   },
   {
     type: "navigate",
     payload: '{"to":"/b"}',
     timestamp: 1,
-    id: "p4g31d00.1",
-    metadata: { url: "https://shop.example/b" },
+    serial: 1,
+    url: "https://shop.example/b",
   },
   {
     type: "mutation",
     payload: JSON.stringify({ data: "x".repeat(300) }),
     timestamp: 0,
-    id: "p4g31d00.zz",
+    serial: 1295,
   },
 ];
-const written = concat([encodeHeader(header), ...events.map(encodeEvent), encodeSentAt(1_795_000_001_000)]);
+const rows = new Rows();
+for (const event of events) rows.add(event);
+const written = concat([encodeHeader(header), ...rows.done("p4g31d00"), encodeSentAt(1_795_000_001_000)]);
 
 describe("EventBatch", () => {
   test("reads back through generated code as it was written", () => {
@@ -54,7 +57,13 @@ describe("EventBatch", () => {
         id: event.eventId,
         metadata: event.metadata,
       })),
-    ).toEqual(events.map((event) => ({ metadata: {}, ...event })));
+    ).toEqual(
+      events.map(({ serial, url, ...event }) => ({
+        ...event,
+        id: eventId("p4g31d00", serial),
+        metadata: url ? { url } : {},
+      })),
+    );
   });
 
   test("is, byte for byte, what generated code writes", () => {
@@ -88,8 +97,8 @@ describe("Status", () => {
   );
 
   test("gives what was refused and how long to wait", () => {
-    expect(decodeStatus(bytes)).toEqual({ rejected: 70_000, retryMs: 3_250 });
-    expect(decodeStatus(new Uint8Array())).toEqual({ rejected: 0, retryMs: 0 });
+    expect(decodeStatus(bytes)).toEqual({ known: 70_300, retryMs: 3_250 });
+    expect(decodeStatus(new Uint8Array())).toEqual({ known: 0, retryMs: 0 });
   });
 
   test("cut short or scrambled, ends in an error or in some reading, and never hangs", () => {
