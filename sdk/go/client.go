@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -59,6 +60,12 @@ var (
 type Config struct {
 	// Addr is the nearest agent as host:port, or any gRPC target (dns:///agent.internal:7710).
 	Addr string
+	// Agents are several in place of the one at Addr. The nearest that is well is used: measured at the start, left
+	// within a second when it does not answer, and used again when it is well.
+	Agents []string
+	// Discover is where to ask for more agents, as https://edge.example.com/agents: those of a fleet that were told
+	// their --public-grpc.
+	Discover string
 	// Key is the project's write key. An agent on this machine may do without.
 	Key string
 	// TLS is nil for plain text, which is right for an agent on this machine or in this pod.
@@ -108,8 +115,8 @@ func Default() Config {
 // Validate says all that is wrong.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Addr == "" {
-		errs = append(errs, errors.New("no address: set Addr to the agent's host:port"))
+	if slices.Contains(c.addrs(), "") {
+		errs = append(errs, errors.New("no address: set Addr to the agent's host:port, or Agents to several"))
 	}
 	for name, n := range map[string]int{
 		"BufferEvents": c.BufferEvents, "BufferBytes": c.BufferBytes, "BatchEvents": c.BatchEvents,
@@ -133,7 +140,7 @@ func (c *Config) Validate() error {
 // enough. Close it, or what is buffered is lost.
 type Client struct {
 	cfg    Config
-	conn   *grpc.ClientConn
+	agents *nearest
 	agent  pb.IngestorClient
 	ids    idSource
 	log    *slog.Logger
@@ -154,7 +161,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Compress {
 		calls = append(calls, grpc.UseCompressor("gzip"))
 	}
-	conn, err := grpc.NewClient(cfg.Addr, append([]grpc.DialOption{
+	options := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(security),
 		grpc.WithDefaultCallOptions(calls...),
 		grpc.WithUserAgent("gosight-go/" + Version),
@@ -164,14 +171,15 @@ func New(cfg Config) (*Client, error) {
 		}, MinConnectTimeout: 5 * time.Second}),
 		// A connection that a NAT forgot is noticed within the minute.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 45 * time.Second, Timeout: 15 * time.Second}),
-	}, cfg.DialOptions...)...)
+	}, cfg.DialOptions...)
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	agents, err := newNearest(cfg, func(addr string) (*grpc.ClientConn, error) { return grpc.NewClient(addr, options...) }, cfg.Log)
 	if err != nil {
-		return nil, fmt.Errorf("gosight: connect to %s: %w", cfg.Addr, err)
+		return nil, err
 	}
-	c := &Client{cfg: cfg, conn: conn, agent: pb.NewIngestorClient(conn), ids: newIDSource(), log: cfg.Log}
-	if c.log == nil {
-		c.log = slog.Default()
-	}
+	c := &Client{cfg: cfg, agents: agents, agent: pb.NewIngestorClient(agents), ids: newIDSource(), log: cfg.Log}
 	c.buffer = newBuffer(cfg, c)
 	return c, nil
 }
@@ -200,7 +208,7 @@ func (c *Client) Flush(ctx context.Context) error { return c.buffer.flush(ctx) }
 // Close takes no more events, flushes, and disconnects. Where ctx is done first, it says how many events are lost.
 func (c *Client) Close(ctx context.Context) error {
 	err := c.buffer.close(ctx)
-	if closeErr := c.conn.Close(); closeErr != nil && !errors.Is(err, ErrClosed) {
+	if closeErr := c.agents.close(); closeErr != nil && !errors.Is(err, ErrClosed) {
 		err = errors.Join(err, fmt.Errorf("gosight: disconnect: %w", closeErr))
 	}
 	return err
