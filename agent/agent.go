@@ -91,7 +91,8 @@ func New(cfg Config, log *slog.Logger) (a *Agent, err error) {
 	}
 	a.pipeline = ingest.NewPipeline(ingest.Parts{
 		AgentID: cfg.ID, Region: cfg.Region, Limits: cfg.Limits, Enricher: a.enricher,
-		Scrubber: redact.New(cfg.Redact), Rules: live, Queue: a.queue, Now: time.Now, Registerer: reg, Log: log,
+		Scrubber: redact.New(cfg.Redact), Rules: live, Queue: a.queue, Budget: ingest.NewBudget(cfg.Server),
+		Now: time.Now, Registerer: reg, Log: log,
 	})
 	if a.fleet, err = fleet.New(cfg.Fleet, func() fleet.Node { return a.node(cfg) }, reg, log); err != nil {
 		return a, err
@@ -119,9 +120,18 @@ func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
 	if err != nil {
 		return fmt.Errorf("listen for gRPC (--grpc-addr sets another port): %w", err)
 	}
-	a.grpc = ingest.NewGRPCServer(grpcPort, cfg.Server, keys, a.pipeline)
-	if a.httpPort, err = net.Listen("tcp", cfg.HTTPAddr); err != nil {
+	limited, err := ingest.LimitConnections(grpcPort, cfg.Server, a.pipeline)
+	if err != nil {
+		return errors.Join(err, grpcPort.Close())
+	}
+	a.grpc = ingest.NewGRPCServer(limited, cfg.Server, keys, a.pipeline)
+	httpPort, err := net.Listen("tcp", cfg.HTTPAddr)
+	if err != nil {
 		return errors.Join(fmt.Errorf("listen for HTTP (--http-addr sets another port): %w", err), grpcPort.Close())
+	}
+	a.httpPort, err = ingest.LimitConnections(httpPort, cfg.Server, a.pipeline)
+	if err != nil {
+		return errors.Join(err, grpcPort.Close(), httpPort.Close())
 	}
 	sdk, err := sdkFiles(cfg.SDKDir)
 	if err == nil {

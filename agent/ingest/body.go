@@ -8,14 +8,9 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	"connectrpc.com/connect"
-	"golang.org/x/sync/semaphore"
 )
-
-// A browser that finds no memory for its body comes again after this.
-const busyDelay = time.Second
 
 // What people do on a page shrinks to a tenth or a thirtieth. A body that is larger than bombBytes and grows by
 // more than bombRatio was made to cost us.
@@ -28,7 +23,7 @@ var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
 // bodies decompresses request bodies itself, and counts each byte while it comes: one that grows over limit is cut
 // off there, where connect would inflate it to its end, and all that are worked on together stay within budget.
-func bodies(limit int64, budget *semaphore.Weighted, refused func(reason string), next http.Handler) http.Handler {
+func bodies(limit int64, budget *Budget, refused func(reason string), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := &meteredBody{Closer: r.Body, from: r.Body, limit: limit, left: limit, budget: budget, refused: refused}
 		defer body.release()
@@ -50,7 +45,7 @@ type meteredBody struct {
 	limit   int64
 	left    int64 // of limit
 	held    int64 // of budget
-	budget  *semaphore.Weighted
+	budget  *Budget
 	refused func(reason string)
 	err     error
 }
@@ -78,7 +73,7 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 		return 0, b.fail("bomb", connect.CodeInvalidArgument,
 			fmt.Errorf("the body is %d times as large as it came", bombRatio))
 	case !b.budget.TryAcquire(int64(n)):
-		busy := b.fail("busy", connect.CodeResourceExhausted, errors.New("too many bytes in flight: send the batch again"))
+		busy := b.fail("busy", connect.CodeResourceExhausted, errBusy)
 		busy.Meta().Set("Retry-After", strconv.Itoa(retrySeconds(busyDelay)))
 		return 0, busy
 	case b.gzip != nil && err != nil && !errors.Is(err, io.EOF):

@@ -47,7 +47,7 @@ func TestBodiesAreBoundedOneByOneAndTogether(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			limit := max(c.limit, 1000)
-			budget := semaphore.NewWeighted(2 * limit)
+			budget := &Budget{semaphore.NewWeighted(2 * limit)}
 			budget.TryAcquire(c.taken)
 			said, read, err := "", 0, error(nil)
 			handler := bodies(limit, budget, func(reason string) { said += reason },

@@ -34,12 +34,19 @@ var testKeys = &Keys{Projects: map[string]string{"k1": "shop"}}
 
 func startGRPC(t *testing.T) (*grpc.ClientConn, *queue.Queue) {
 	t.Helper()
+	cfg := config.Default[Server]()
+	return startGRPCWithin(t, cfg, NewBudget(cfg))
+}
+
+func startGRPCWithin(t *testing.T, cfg Server, budget *Budget) (*grpc.ClientConn, *queue.Queue) {
+	t.Helper()
 	p, q := newTestPipeline(t)
+	p.budget = budget
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewGRPCServer(listener, config.Default[Server](), testKeys, p)
+	server := NewGRPCServer(listener, cfg, testKeys, p)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Run(ctx) }()

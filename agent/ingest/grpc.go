@@ -41,10 +41,14 @@ const (
 
 // Server bounds what connections may cost.
 type Server struct {
-	MaxMessageBytes int `help:"Largest message or request body, decompressed: one replay snapshot with its neighbours." default:"20971520"`
+	MaxMessageBytes int `help:"Largest message or request body, decompressed and decoded: one replay snapshot with its neighbours." default:"20971520"`
 	// Memory is about three times this: as it came, as it is decoded, and what has not been collected yet.
-	MaxBodyBytes   int64         `help:"HTTP request bodies, decompressed, that are worked on at a time." default:"67108864"`
-	MaxStreams     uint32        `help:"Concurrent requests and streams on one connection." default:"1000"`
+	MaxPendingBytes int64  `help:"Bytes of requests and of streams' events that are worked on at a time, decompressed." default:"67108864"`
+	MaxStreams      uint32 `help:"Concurrent requests and streams on one connection." default:"1000"`
+	// A client is an address: an office behind one has some hundred browsers, a server a few connections.
+	MaxClientConnections int `help:"Connections that one address may have open on a port." default:"1000"`
+	// An idle one holds some tens of kilobytes.
+	MaxConnections int           `help:"Connections that may be open on a port." default:"16384"`
 	IdleTimeout    time.Duration `help:"A connection without a request for this long is closed." default:"5m"`
 	TrustedProxies []string      `help:"Networks (CIDR) whose X-Forwarded-For is believed."`
 	AllowedOrigins []string      `help:"Origins that pages may send from; * is every one." default:"*"`
@@ -60,7 +64,7 @@ type GRPCServer struct {
 // NewGRPCServer serves p on listener once Run is called.
 func NewGRPCServer(listener net.Listener, cfg Server, keys *Keys, p *Pipeline) *GRPCServer {
 	server := grpc.NewServer(
-		grpc.ForceServerCodec(wire.Codec{Alias: true}),
+		grpc.ForceServerCodec(wire.Codec{Alias: true, MaxDecoded: cfg.MaxMessageBytes}),
 		grpc.MaxRecvMsgSize(cfg.MaxMessageBytes),
 		grpc.MaxConcurrentStreams(cfg.MaxStreams),
 		grpc.ConnectionTimeout(10*time.Second),
@@ -131,6 +135,12 @@ func (g *grpcIngestor) SendBatch(ctx context.Context, batch *gosight.EventBatch)
 	if err != nil {
 		return nil, err
 	}
+	size := memoryOf(batch.Events)
+	if !g.pipeline.budget.TryAcquire(size) {
+		g.pipeline.metrics.refused("busy")
+		return nil, retryLater(errBusy, busyDelay)
+	}
+	defer g.pipeline.budget.Release(size)
 	start := time.Now()
 	answer, err := g.pipeline.Take(ctx, from, batch)
 	if err != nil {
@@ -140,9 +150,9 @@ func (g *grpcIngestor) SendBatch(ctx context.Context, batch *gosight.EventBatch)
 	return answer, nil
 }
 
-// SendEvents implements gosight.IngestorServer. Memory is constant however long the stream: what has arrived is
-// gathered while the events before it are on their way to the disk, and once too many wait there, nothing more is
-// read and HTTP/2's flow control holds the client back.
+// SendEvents implements gosight.IngestorServer. Memory is constant however long the stream and bounded over all of
+// them: what has arrived is gathered while the events before it are on their way to the disk, and once too many wait
+// there, or the budget is spent, nothing more is read and HTTP/2's flow control holds the client back.
 func (g *grpcIngestor) SendEvents(stream gosight.Ingestor_SendEventsServer) error {
 	ctx := stream.Context()
 	from, err := g.source(ctx)
@@ -151,64 +161,34 @@ func (g *grpcIngestor) SendEvents(stream gosight.Ingestor_SendEventsServer) erro
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	held := &hold{budget: g.pipeline.budget}
+	defer held.end()
 	events := make(chan *gosight.Event, streamBuffer)
 	received := make(chan error, 1)
 	go func() {
 		defer close(events)
-		for {
-			ev, err := stream.Recv()
-			if err != nil {
-				if errors.Is(err, io.EOF) {
-					err = nil
-				}
-				received <- err
-				return
-			}
-			select {
-			case events <- ev:
-			case <-ctx.Done():
-				received <- ctx.Err()
-				return
-			}
-		}
+		received <- receive(ctx, stream, held, events)
 	}()
-
+	tickets, settled := make(chan *ticket, streamInFlight), make(chan error, 1)
 	total := &gosight.Status{}
-	var waiting []*ticket
-	settle := func(t *ticket) error {
-		if err := t.waitForRoom(ctx, streamPatience); err != nil {
-			return g.statusError(err)
-		}
-		total.Accepted += t.status.Accepted
-		total.Rejected += t.status.Rejected
-		for reason, n := range t.status.Reasons {
-			if total.Reasons == nil {
-				total.Reasons = make(map[string]uint64)
-			}
-			total.Reasons[reason] += n
-		}
-		return nil
-	}
-	for {
-		gathered := gather(events)
-		if len(gathered) == 0 {
-			break
-		}
+	go func() { settled <- settle(ctx, tickets, held, total) }()
+
+	for gathered := gather(events); len(gathered) > 0; gathered = gather(events) {
+		size := memoryOf(gathered)
 		t, err := g.pipeline.submit(from, &gosight.EventBatch{Events: gathered})
 		if err != nil {
 			return g.statusError(err)
 		}
-		if waiting = append(waiting, t); len(waiting) > streamInFlight {
-			if err := settle(waiting[0]); err != nil {
-				return err
-			}
-			waiting = waiting[1:]
+		t.memory = size
+		select {
+		case tickets <- t:
+		case err := <-settled:
+			return g.statusError(err)
 		}
 	}
-	for _, t := range waiting {
-		if err := settle(t); err != nil {
-			return err
-		}
+	close(tickets)
+	if err := <-settled; err != nil {
+		return g.statusError(err)
 	}
 	if err := <-received; err != nil {
 		g.pipeline.metrics.refused("stream_broken")
@@ -218,6 +198,47 @@ func (g *grpcIngestor) SendEvents(stream gosight.Ingestor_SendEventsServer) erro
 		return g.statusError(err)
 	}
 	return stream.SendAndClose(total)
+}
+
+// receive reads a stream into events, as far as the budget goes. A stream that is over is no error.
+func receive(ctx context.Context, stream gosight.Ingestor_SendEventsServer, held *hold, events chan<- *gosight.Event) error {
+	for {
+		ev, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = held.add(ctx, memory(ev))
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case events <- ev:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// settle waits for tickets in their order, gives back what each held as soon as the disk has it, and adds up what
+// became of them.
+func settle(ctx context.Context, tickets <-chan *ticket, held *hold, total *gosight.Status) error {
+	for t := range tickets {
+		if err := t.waitForRoom(ctx, streamPatience); err != nil {
+			return err
+		}
+		held.give(t.memory)
+		total.Accepted += t.status.Accepted
+		total.Rejected += t.status.Rejected
+		for reason, n := range t.status.Reasons {
+			if total.Reasons == nil {
+				total.Reasons = make(map[string]uint64)
+			}
+			total.Reasons[reason] += n
+		}
+	}
+	return nil
 }
 
 // gather waits for one event and takes along what else is there; empty at the stream's end.
@@ -249,12 +270,7 @@ func (g *grpcIngestor) statusError(err error) error {
 	switch {
 	case errors.As(err, &full):
 		g.pipeline.metrics.refused("queue_full")
-		st, detailErr := status.New(codes.ResourceExhausted, err.Error()).
-			WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(full.RetryAfter)})
-		if detailErr != nil {
-			return status.Error(codes.ResourceExhausted, err.Error())
-		}
-		return st.Err()
+		return retryLater(err, full.RetryAfter)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		g.pipeline.metrics.refused("client_gone")
 		return status.FromContextError(err).Err()
@@ -262,6 +278,16 @@ func (g *grpcIngestor) statusError(err error) error {
 	g.pipeline.metrics.refused("storage_failed")
 	g.pipeline.log.Error("events not stored", "error", err)
 	return status.Error(codes.Unavailable, "the agent could not store the events; send them again")
+}
+
+// retryLater refuses for now; without a delay a client would take it for a refusal for good.
+func retryLater(err error, delay time.Duration) error {
+	st, detailErr := status.New(codes.ResourceExhausted, err.Error()).
+		WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
+	if detailErr != nil {
+		return status.Error(codes.ResourceExhausted, err.Error())
+	}
+	return st.Err()
 }
 
 // retrySeconds is a delay as Retry-After says it: whole seconds, at least one.

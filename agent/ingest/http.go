@@ -15,7 +15,6 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/rs/cors"
-	"golang.org/x/sync/semaphore"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -29,23 +28,19 @@ import (
 // NewHTTPServer serves browsers: batches as Connect unary calls of gosight.Ingestor/SendBatch, the web SDK's files
 // below /sdk/, and under /agents the live agents among nodes. The caller listens and runs it.
 func NewHTTPServer(cfg Server, keys *Keys, p *Pipeline, sdk fs.FS, nodes func() []fleet.Node, log *slog.Logger) (*http.Server, error) {
-	proxies := make([]netip.Prefix, len(cfg.TrustedProxies))
-	for i, network := range cfg.TrustedProxies {
-		prefix, err := netip.ParsePrefix(network)
-		if err != nil {
-			return nil, fmt.Errorf("trusted proxy %q: %w", network, err)
-		}
-		proxies[i] = prefix
+	proxies, err := networks(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
 	}
 	ingestor := &httpIngestor{pipeline: p, keys: keys, proxies: proxies}
 	path, handler := gosightconnect.NewIngestorHandler(ingestor,
-		connect.WithCodec(wire.Codec{}), connect.WithReadMaxBytes(cfg.MaxMessageBytes))
+		connect.WithCodec(wire.Codec{MaxDecoded: cfg.MaxMessageBytes}), connect.WithCodec(wire.JSON{MaxDecoded: cfg.MaxMessageBytes}),
+		connect.WithReadMaxBytes(cfg.MaxMessageBytes))
 
 	mux := http.NewServeMux()
 	// Connect's own limit reads a body that is too large to its end; this one hangs up.
 	limit := int64(cfg.MaxMessageBytes)
-	budget := semaphore.NewWeighted(max(cfg.MaxBodyBytes, limit))
-	metered := bodies(limit, budget, p.metrics.refused, handler)
+	metered := bodies(limit, p.budget, p.metrics.refused, handler)
 	mux.Handle(path, beacons(http.MaxBytesHandler(metered, limit)))
 	mux.Handle("GET /agents", &agentList{nodes: nodes, self: p.agentID})
 	mux.Handle("GET /sdk/", http.StripPrefix("/sdk/", sdkFiles(sdk)))
@@ -108,7 +103,7 @@ func sdkFiles(sdk fs.FS) http.Handler {
 type httpIngestor struct {
 	pipeline *Pipeline
 	keys     *Keys
-	proxies  []netip.Prefix
+	proxies  networkList
 }
 
 // SendBatch implements gosightconnect.IngestorHandler.
@@ -149,7 +144,7 @@ func peerAddr(hostport string) netip.Addr {
 
 // visitor is the address that a trusted proxy reports: the last of X-Forwarded-For that is not itself one.
 func (h *httpIngestor) visitor(peer netip.Addr, header http.Header) netip.Addr {
-	if !h.trusted(peer) {
+	if !h.proxies.contain(peer) {
 		return peer
 	}
 	hops := strings.Split(strings.Join(header.Values("X-Forwarded-For"), ","), ",")
@@ -158,15 +153,28 @@ func (h *httpIngestor) visitor(peer netip.Addr, header http.Header) netip.Addr {
 		if err != nil {
 			return peer
 		}
-		if peer = addr.Unmap(); !h.trusted(peer) {
+		if peer = addr.Unmap(); !h.proxies.contain(peer) {
 			return peer
 		}
 	}
 	return peer
 }
 
-func (h *httpIngestor) trusted(addr netip.Addr) bool {
-	for _, network := range h.proxies {
+type networkList []netip.Prefix
+
+func networks(cidrs []string) (networkList, error) {
+	list := make(networkList, len(cidrs))
+	for i, cidr := range cidrs {
+		var err error
+		if list[i], err = netip.ParsePrefix(cidr); err != nil {
+			return nil, fmt.Errorf("trusted proxy %q: %w", cidr, err)
+		}
+	}
+	return list, nil
+}
+
+func (l networkList) contain(addr netip.Addr) bool {
+	for _, network := range l {
 		if network.Contains(addr) {
 			return true
 		}

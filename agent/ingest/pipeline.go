@@ -47,6 +47,7 @@ type Pipeline struct {
 	detector        *detector
 	unfolder        *unfolder
 	queue           *queue.Queue
+	budget          *Budget
 	now             func() time.Time
 	log             *slog.Logger
 	metrics         *metrics
@@ -60,6 +61,7 @@ type Parts struct {
 	Scrubber        *redact.Scrubber
 	Rules           *detect.Live // of the first pass
 	Queue           *queue.Queue
+	Budget          *Budget
 	Now             func() time.Time
 	Registerer      prometheus.Registerer
 	Log             *slog.Logger
@@ -70,7 +72,7 @@ func NewPipeline(parts Parts) *Pipeline {
 	return &Pipeline{
 		agentID: parts.AgentID, region: parts.Region, limits: parts.Limits,
 		enricher: parts.Enricher, scrubber: parts.Scrubber, detector: newDetector(parts.Rules), unfolder: newUnfolder(parts.Limits),
-		queue: parts.Queue, now: parts.Now, log: parts.Log, metrics: newMetrics(parts.Registerer),
+		queue: parts.Queue, budget: parts.Budget, now: parts.Now, log: parts.Log, metrics: newMetrics(parts.Registerer),
 	}
 }
 
@@ -260,6 +262,7 @@ type ticket struct {
 	pipeline *Pipeline
 	status   *gosight.Status
 	assigned int
+	memory   int64 // of a stream's budget
 	lanes    [2]laneShare
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/gosight/gosight/agent/enrich"
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/agent/redact"
+	"github.com/gosight/gosight/internal/config"
 	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
@@ -39,7 +40,8 @@ func newTestPipeline(t testing.TB, change ...func(*queue.Config)) (*Pipeline, *q
 	}
 	return NewPipeline(Parts{
 		AgentID: "a1", Region: "test", Limits: DefaultLimits(), Enricher: enricher, Scrubber: redact.New(redact.Default()),
-		Rules: detect.MustLive(detect.Default()), Queue: q, Now: func() time.Time { return time.UnixMilli(testNow) },
+		Rules: detect.MustLive(detect.Default()), Queue: q, Budget: NewBudget(config.Default[Server]()),
+		Now:        func() time.Time { return time.UnixMilli(testNow) },
 		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	}), q
 }

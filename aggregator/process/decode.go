@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/gosight/gosight/proto/wire"
 )
 
 // Why a record is poison; also the metric label.
@@ -19,11 +20,14 @@ var (
 	errNoSignal  = errors.New("signal without signal_id or kind")
 )
 
+// A record of 900 KiB, which is the largest that agents make, has some tens of thousands of events at most.
+var codec = wire.Codec{Alias: true, MaxDecoded: 32 << 20}
+
 // decode reads a record's value. The batch's strings point into value. reason is empty where all is well: agents
 // have validated every event, so what is wrong here was damaged on the way, or is from a version not known yet.
 func decode(value []byte) (batch *gosight.Batch, reason string, err error) {
 	batch = &gosight.Batch{}
-	if err := batch.UnmarshalVTUnsafe(value); err != nil {
+	if err := codec.Unmarshal(value, batch); err != nil {
 		return nil, undecodable, fmt.Errorf("decode batch: %w", err)
 	}
 	if batch.Project == "" || batch.SessionId == "" {

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -13,6 +14,9 @@ type Codec struct {
 	// Alias lets decoded strings and bytes point into the received buffer. Only for transports that hand over
 	// a buffer of its own for each message (grpc-go does, connect does not).
 	Alias bool
+	// MaxDecoded bounds the memory that decoding one message may take, in bytes; 0 does not. For whatever comes
+	// from outside.
+	MaxDecoded int
 }
 
 type vtMessage interface {
@@ -45,6 +49,11 @@ func (Codec) MarshalAppend(dst []byte, v any) ([]byte, error) {
 
 // Unmarshal decodes data into v, which must be an empty protobuf message.
 func (c Codec) Unmarshal(data []byte, v any) error {
+	if c.MaxDecoded > 0 {
+		if weight := weigh(data, v, c.MaxDecoded); weight > c.MaxDecoded {
+			return tooHeavy(weight, c.MaxDecoded)
+		}
+	}
 	switch m := v.(type) {
 	case vtMessage:
 		if c.Alias {
@@ -55,4 +64,34 @@ func (c Codec) Unmarshal(data []byte, v any) error {
 		return proto.Unmarshal(data, m)
 	}
 	return fmt.Errorf("unmarshal %T: not a protobuf message", v)
+}
+
+// JSON is the codec of those who write requests by hand, for connect. Fields that are not known are passed over.
+type JSON struct {
+	// MaxDecoded is as in Codec.
+	MaxDecoded int
+}
+
+// Name is the content subtype, as in application/json.
+func (JSON) Name() string { return "json" }
+
+// Marshal encodes v, which must be a protobuf message.
+func (JSON) Marshal(v any) ([]byte, error) {
+	m, ok := v.(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("marshal %T: not a protobuf message", v)
+	}
+	return protojson.Marshal(m)
+}
+
+// Unmarshal decodes data into v, which must be an empty protobuf message.
+func (c JSON) Unmarshal(data []byte, v any) error {
+	m, ok := v.(proto.Message)
+	if !ok {
+		return fmt.Errorf("unmarshal %T: not a protobuf message", v)
+	}
+	if weight := weighJSON(data); c.MaxDecoded > 0 && weight > c.MaxDecoded {
+		return tooHeavy(weight, c.MaxDecoded)
+	}
+	return protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, m)
 }

@@ -34,6 +34,7 @@ func run(app config.App) error {
 	if err != nil {
 		return err
 	}
+	observe.LimitMemory(log)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a, err := aggregator.New(cfg, log)

@@ -39,6 +39,7 @@ func (c upCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	observe.LimitMemory(log)
 	return standalone.Run(ctx, c.Config, os.Stdout, log)
 }
 

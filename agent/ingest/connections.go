@@ -1,0 +1,83 @@
+package ingest
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// LimitConnections is listener without the connections that are too many: of one client, or of all together. They
+// are closed as soon as they are accepted, which a client sees as a reset and backs off from. Proxies that are
+// trusted are many clients, and have no limit of their own.
+func LimitConnections(listener net.Listener, cfg Server, p *Pipeline) (net.Listener, error) {
+	proxies, err := networks(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	return &limitedListener{
+		Listener: listener, ofClient: cfg.MaxClientConnections, ofAll: cfg.MaxConnections, proxies: proxies,
+		refused: p.metrics.refused, open: map[netip.Addr]int{},
+	}, nil
+}
+
+type limitedListener struct {
+	net.Listener
+	ofClient, ofAll int
+	proxies         networkList
+	refused         func(reason string)
+
+	mu   sync.Mutex
+	open map[netip.Addr]int
+	all  int
+}
+
+// Accept implements net.Listener.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		client := peerAddr(conn.RemoteAddr().String())
+		if reason := l.admit(client); reason != "" {
+			l.refused(reason)
+			_ = conn.Close() // it is not wanted, however it closes
+			continue
+		}
+		return &countedConn{Conn: conn, gone: sync.OnceFunc(func() { l.leave(client) })}, nil
+	}
+}
+
+func (l *limitedListener) admit(client netip.Addr) (refusal string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.all >= l.ofAll:
+		return "connections"
+	case l.open[client] >= l.ofClient && !l.proxies.contain(client):
+		return "client_connections"
+	}
+	l.all++
+	l.open[client]++
+	return ""
+}
+
+func (l *limitedListener) leave(client netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if l.open[client]--; l.open[client] == 0 {
+		delete(l.open, client)
+	}
+}
+
+type countedConn struct {
+	net.Conn
+	gone func()
+}
+
+// Close implements net.Conn.
+func (c *countedConn) Close() error {
+	defer c.gone()
+	return c.Conn.Close()
+}
