@@ -108,8 +108,12 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 		return a, err
 	}
 	a.addrs.Admin = a.admin.Addr()
+	a.Watch(a.addrs.Admin)
 	if a.fleet, err = fleet.New(cfg.Fleet, func() fleet.Node { return a.node(cfg) }, reg, a.log); err != nil {
 		return a, err
+	}
+	if a.api != nil {
+		a.api.WatchGossip(a.fleet.Nodes)
 	}
 	if cfg.has(Receive) {
 		if err := a.newReceiver(cfg, reg); err != nil {
@@ -165,6 +169,13 @@ func relayAt(bound string) string {
 
 // Addrs says where it listens.
 func (a *Aggregator) Addrs() Addrs { return a.addrs }
+
+// Watch makes the fleet page show a program by its admin port, host:port. It does nothing without the role api.
+func (a *Aggregator) Watch(admin string) {
+	if a.api != nil {
+		a.api.Watch(admin)
+	}
+}
 
 // Ready closes when the schema and the topics are there, the consumers have joined and every port answers.
 func (a *Aggregator) Ready() <-chan struct{} { return a.ready }

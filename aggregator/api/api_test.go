@@ -130,6 +130,8 @@ func TestAnswers(t *testing.T) {
 		"max_duration_ms=60000":               func(s *store.Session) bool { return s.EndedAt-s.StartedAt <= 60000 },
 		"errors=true":                         func(s *store.Session) bool { return s.Errors > 0 },
 		"live=true":                           func(s *store.Session) bool { return false },
+		"error=order.id":                      func(s *store.Session) bool { return s.Errors > 0 },
+		"error=nothing+like+it":               func(s *store.Session) bool { return false },
 		"page=/CHECKOUT&errors=true":          func(s *store.Session) bool { return s.Errors > 0 },
 		fmt.Sprintf("from=%d", end.Add(-2*time.Hour).UnixMilli()): func(s *store.Session) bool {
 			return s.EndedAt >= end.Add(-2*time.Hour).UnixMilli()
@@ -209,6 +211,9 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("country %s: %d, want %d", v.Value, v.Sessions, want)
 			}
 		}
+		if len(got.Errors) != 1 || int(got.Errors[0].Sessions) != count(func(s *store.Session) bool { return s.Errors > 0 }) {
+			t.Errorf("errors %+v", got.Errors)
+		}
 		for _, v := range got.Kinds {
 			if want := count(func(s *store.Session) bool { return s.Signals[v.Value] > 0 }); int(v.Sessions) != want {
 				t.Errorf("kind %s: %d, want %d", v.Value, v.Sessions, want)
@@ -216,6 +221,9 @@ func TestAnswers(t *testing.T) {
 		}
 	})
 	t.Run("maps", func(t *testing.T) { testMaps(t, server, seeds, end) })
+	t.Run("paths, retention, exports", func(t *testing.T) { testJourneys(t, server, truth, end) })
+	t.Run("saved", func(t *testing.T) { testSaved(t, server, end) })
+	t.Run("fleet", func(t *testing.T) { testFleet(t, server) })
 	t.Run("insights", func(t *testing.T) { testInsights(t, server, truth, end) })
 }
 

@@ -14,7 +14,10 @@ type Config struct {
 	AdminToken    string        `help:"Token that opens the API and the UI. Empty lets nobody in but loopback, where that is allowed."`
 	AllowLoopback bool          `help:"Let loopback clients in without the token."`
 	QueryTimeout  time.Duration `default:"10s" help:"Longest time one query may take."`
+	// A file of 100,000 rows is no page that somebody waits for.
+	ExportTimeout time.Duration `default:"60s" help:"Longest time one export may take."`
 	LivePoll      time.Duration `default:"400ms" help:"How often live streams look for news; what analysts see lags this much behind the store."`
+	Fleet         []string      `help:"Admin ports of agents and aggregators (host:port) whose metrics the fleet page shows."`
 	MaxStreams    int           `default:"256" help:"Live streams open at once; more are refused, since each keeps a connection."`
 	MaxInFlight   int           `default:"64" help:"Requests answered at once; more are refused with 503."`
 }
@@ -28,8 +31,8 @@ func (c Config) Validate() error {
 	if c.AdminToken != "" && len(c.AdminToken) < 16 {
 		errs = append(errs, errors.New("api: admin-token must have at least 16 characters"))
 	}
-	if c.QueryTimeout <= 0 || c.LivePoll <= 0 {
-		errs = append(errs, errors.New("api: query-timeout and live-poll must be above zero"))
+	if c.QueryTimeout <= 0 || c.ExportTimeout <= 0 || c.LivePoll <= 0 {
+		errs = append(errs, errors.New("api: query-timeout, export-timeout and live-poll must be above zero"))
 	}
 	if c.MaxStreams <= 0 || c.MaxInFlight <= 0 {
 		errs = append(errs, errors.New("api: max-streams and max-in-flight must be above zero"))

@@ -38,7 +38,7 @@ type heatmapInput struct {
 	ProjectScope
 	SpanInput
 	Page     string `query:"page" required:"true" minLength:"1" maxLength:"2048" doc:"The page's address without query and fragment."`
-	Kind     string `query:"kind" default:"click" maxLength:"64" doc:"click, or a signal's kind."`
+	Kind     string `query:"kind" default:"click" maxLength:"64" doc:"click, move, or a signal's kind."`
 	Viewport string `query:"viewport" default:"desktop" enum:"desktop,tablet,mobile"`
 }
 

@@ -238,6 +238,8 @@ type (
 	addSignal func(ts int64, kind, url, page, selector, text string, x, y float64, count, ms uint32)
 )
 
+func failed(r *store.EventRow) { r.Text = "TypeError: order.id is undefined" }
+
 // recorded adds the fixture's visit: its clicks, what became of them, and its replay.
 func (s *seeder) recorded(start int64, sum *store.Session, add addEvent, signal addSignal) {
 	url, page := shop+"/", sum.SessionID+"-p1"
@@ -264,7 +266,7 @@ func (s *seeder) recorded(start int64, sum *store.Session, add addEvent, signal 
 		case "error":
 			add(ts-500, "network", url, page, nil, map[string]any{"method": "POST", "url": "/api/order", "status": 502, "duration_ms": 2210})
 			add(ts-480, "console", url, page, nil, map[string]any{"level": "error", "message": "order: gateway did not answer"})
-			add(ts, "error", url, page, nil, map[string]any{"message": "TypeError: order.id is undefined",
+			add(ts, "error", url, page, failed, map[string]any{"message": "TypeError: order.id is undefined",
 				"source": shop + "/app.js", "line": 218, "column": 14, "stack": "at submit (app.js:218:14)"})
 		}
 	}
@@ -327,7 +329,7 @@ func (s *seeder) browsed(start, length int64, sum *store.Session, add addEvent, 
 			signal(at+step/2, find.kind, url, page, find.selector, find.text, 640, 380, uint32(1+rng.IntN(9)), 900)
 		}
 		if find != nil && find.kind == "error_click" {
-			add(at+step/2+3, "error", url, page, nil, map[string]any{"message": "TypeError: order.id is undefined", "line": 218})
+			add(at+step/2+3, "error", url, page, failed, map[string]any{"message": "TypeError: order.id is undefined", "line": 218})
 		}
 	}
 	add(sum.EndedAt, "page_exit", sum.LastURL, fmt.Sprintf("%s-p%d", sum.SessionID, pages-1), nil,

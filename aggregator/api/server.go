@@ -16,6 +16,7 @@ import (
 
 	"github.com/gosight/gosight/aggregator/store"
 	"github.com/gosight/gosight/aggregator/ui"
+	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/internal/observe"
 )
 
@@ -31,6 +32,8 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 	live    *feed
+	members *members
+	nodes   func() []fleet.Node // nil without gossip
 	handler http.Handler
 	spec    *huma.OpenAPI
 	slots   chan struct{}
@@ -48,6 +51,7 @@ func New(cfg Config, st *store.Store, reg prometheus.Registerer, log *slog.Logge
 	}
 	s := &Server{cfg: cfg, store: st, log: log, metrics: newMetrics(reg), slots: make(chan struct{}, cfg.MaxInFlight)}
 	s.closing, s.close = context.WithCancel(context.Background())
+	s.members = newMembers(cfg.Fleet)
 	s.live = newFeed(cfg.LivePoll, s.recentSessions, s.metrics, log)
 
 	mux := http.NewServeMux()
@@ -59,17 +63,26 @@ func New(cfg Config, st *store.Store, reg prometheus.Registerer, log *slog.Logge
 	mux.Handle("/", pages)
 
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1400), gzhttp.ExceptContentTypes([]string{
-		"text/event-stream", "font/woff2", "image/png", "application/gzip",
+		"text/event-stream", "font/woff2", "image/png", "application/gzip", "application/vnd.apache.parquet",
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("set up gzip: %w", err)
 	}
-	s.handler = s.observed(securityHeaders(s.admitted(compress(mux))))
+	// What changes something must come from this UI or from no browser: a page elsewhere may not use its visitor's
+	// way in.
+	sameOrigin := http.NewCrossOriginProtection()
+	s.handler = s.observed(securityHeaders(s.admitted(sameOrigin.Handler(compress(mux)))))
 	return s, nil
 }
 
 // Handler is the API and the UI, for servers that bring their own listener.
 func (s *Server) Handler() http.Handler { return s.handler }
+
+// Watch makes the fleet page show what the metrics of a program say; admin is its admin port, host:port.
+func (s *Server) Watch(admin string) { s.members.add(admin) }
+
+// WatchGossip makes the fleet page show the nodes that gossip knows. Call it before Serve.
+func (s *Server) WatchGossip(nodes func() []fleet.Node) { s.nodes = nodes }
 
 // Serve answers on the listener until ctx ends, then lets requests finish and ends the live streams.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
@@ -81,6 +94,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	server.RegisterOnShutdown(s.close)
+	go s.members.watch(s.closing)
 	return observe.Serve(ctx, server, listener)
 }
 
@@ -103,6 +117,10 @@ func (s *Server) register(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerReplay(api)
 	s.registerInsights(api)
 	s.registerMaps(api)
+	s.registerPaths(api)
+	s.registerSaved(api)
+	s.registerExports(api)
+	s.registerFleet(api)
 	s.registerLive(api)
 	return api.OpenAPI()
 }
@@ -117,17 +135,20 @@ func (p ProjectScope) reader(s *Server) *store.Reader { return s.store.Reader(p.
 // get registers a query: it has a deadline, and its errors become problem documents.
 func get[I, O any](s *Server, api huma.API, path, id, summary string,
 	run func(ctx context.Context, in *I) (*O, error)) {
-	op := huma.Operation{Method: http.MethodGet, Path: base + path, OperationID: id, Summary: summary,
+	operation(s, api, http.MethodGet, path, id, summary, run)
+}
+
+// operation is get for any method.
+func operation[I, O any](s *Server, api huma.API, method, path, id, summary string,
+	run func(ctx context.Context, in *I) (*O, error)) {
+	op := huma.Operation{Method: method, Path: base + path, OperationID: id, Summary: summary,
 		Errors: []int{400, 401, 404, 422, 503, 504}}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
-		select {
-		case s.slots <- struct{}{}:
-			defer func() { <-s.slots }()
-		default:
-			s.metrics.refused.WithLabelValues("busy").Inc()
-			return nil, huma.ErrorWithHeaders(huma.Error503ServiceUnavailable("too many requests at once; try again"),
-				http.Header{"Retry-After": {"1"}})
+		leave, err := s.enter()
+		if err != nil {
+			return nil, err
 		}
+		defer leave()
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.QueryTimeout)
 		defer cancel()
 		out, err := run(ctx, in)
@@ -136,6 +157,18 @@ func get[I, O any](s *Server, api huma.API, path, id, summary string,
 		}
 		return out, nil
 	})
+}
+
+// enter takes one of the places for requests under way, and returns what gives it back.
+func (s *Server) enter() (leave func(), err error) {
+	select {
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots }, nil
+	default:
+		s.metrics.refused.WithLabelValues("busy").Inc()
+		return nil, huma.ErrorWithHeaders(huma.Error503ServiceUnavailable("too many requests at once; try again"),
+			http.Header{"Retry-After": {"1"}})
+	}
 }
 
 // problem turns a store's error into what a client may know of it.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -21,7 +22,8 @@ func (p Period) check() error {
 	return nil
 }
 
-type sessionsInput struct {
+// SessionQuery selects sessions.
+type SessionQuery struct {
 	ProjectScope
 	Period
 	Page          string   `query:"page" maxLength:"512" doc:"Part of the address of a page that was visited."`
@@ -34,17 +36,38 @@ type sessionsInput struct {
 	MaxDurationMS int64    `query:"max_duration_ms" minimum:"0"`
 	Live          bool     `query:"live" doc:"Only visits in progress."`
 	Errors        bool     `query:"errors" doc:"Only visits with an uncaught error."`
+	Error         string   `query:"error" maxLength:"256" doc:"Part of the message of an uncaught error."`
 	Event         string   `query:"event" maxLength:"128" doc:"Name of a custom event that occurred."`
-	Limit         int      `query:"limit" default:"50" minimum:"1" maximum:"200"`
-	Cursor        string   `query:"cursor" maxLength:"512"`
+	Prop          []string `query:"prop,explode" maxItems:"8" doc:"Properties that this event had, as name=value."`
+	Release       string   `query:"release" maxLength:"128" doc:"Release that the site's pages named."`
 }
 
-func (in *sessionsInput) filter() store.SessionFilter {
-	return store.SessionFilter{
+func (in *SessionQuery) filter() (store.SessionFilter, error) {
+	f := store.SessionFilter{
 		From: in.From, To: in.To, Page: in.Page, User: in.User, Kinds: in.Kind, Country: in.Country,
 		Browser: in.Browser, Device: in.Device, MinDurationMS: in.MinDurationMS, MaxDurationMS: in.MaxDurationMS,
-		LiveOnly: in.Live, WithErrors: in.Errors, Event: in.Event, Limit: in.Limit, Cursor: in.Cursor,
+		LiveOnly: in.Live, WithErrors: in.Errors, Error: in.Error, Event: in.Event, Release: in.Release,
 	}
+	if len(in.Prop) > 0 && in.Event == "" {
+		return f, huma.Error422UnprocessableEntity("prop: name the event that has the property")
+	}
+	for _, prop := range in.Prop {
+		name, value, ok := strings.Cut(prop, "=")
+		if !ok || name == "" {
+			return f, huma.Error422UnprocessableEntity("prop: want name=value")
+		}
+		if f.Props == nil {
+			f.Props = map[string]string{}
+		}
+		f.Props[name] = value
+	}
+	return f, in.check()
+}
+
+type sessionsInput struct {
+	SessionQuery
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
+	Cursor string `query:"cursor" maxLength:"512"`
 }
 
 type sessionsOutput struct {
@@ -92,12 +115,13 @@ type facetsOutput struct{ Body store.Facets }
 func (s *Server) registerSessions(api huma.API) {
 	get(s, api, "/sessions", "list-sessions", "Visits, the latest active first",
 		func(ctx context.Context, in *sessionsInput) (*sessionsOutput, error) {
-			if err := in.check(); err != nil {
+			filter, err := in.filter()
+			if err != nil {
 				return nil, err
 			}
+			filter.Limit, filter.Cursor = in.Limit, in.Cursor
 			out := &sessionsOutput{}
-			var err error
-			out.Body.Sessions, out.Body.NextCursor, err = in.reader(s).Sessions(ctx, in.filter())
+			out.Body.Sessions, out.Body.NextCursor, err = in.reader(s).Sessions(ctx, filter)
 			return out, err
 		})
 	get(s, api, "/sessions/{id}", "get-session", "One visit with its signals and pages",

@@ -101,7 +101,7 @@ func reasonOf(ctx context.Context, err error) string {
 func (s *Store) InsertEvents(ctx context.Context, rows *EventRows) error {
 	rows.visits.seal()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, b := range []*block{&rows.block, &rows.visits.days, &rows.visits.values} {
+	for _, b := range append(rows.visits.blocks(), &rows.block) {
 		group.Go(func() error { return s.insert(ctx, b) })
 	}
 	return group.Wait()

@@ -50,7 +50,8 @@ func migrate(ctx context.Context, cfg Config, log *slog.Logger) error {
 func (s *Store) applyRetention(ctx context.Context) error {
 	days := map[string]int{
 		"events": s.cfg.EventDays, "signals": s.cfg.EventDays, "sessions": s.cfg.EventDays,
-		"session_days": s.cfg.EventDays, "known_values": s.cfg.EventDays, "replay": s.cfg.ReplayDays,
+		"session_days": s.cfg.EventDays, "known_values": s.cfg.EventDays,
+		"page_views": s.cfg.EventDays, "replay": s.cfg.ReplayDays,
 	}
 	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
 	defer cancel()

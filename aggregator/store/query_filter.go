@@ -76,6 +76,9 @@ func touched(where *clauses, f SessionFilter, since int64) {
 			has(fmt.Sprintf("prop%d", i), touchProp, f.Event+"."+name+"="+f.Props[name])
 		}
 	}
+	if f.Release != "" {
+		has("release", touchRelease, f.Release)
+	}
 	part := func(name, kind, value string) {
 		where.and(visits("arrayExists(hash -> hash IN (SELECT hash FROM known_values WHERE project = @project AND kind = '"+
 			kind+"' AND positionCaseInsensitive(value, @"+name+") > 0), touched)"), name, value)

@@ -19,7 +19,7 @@ var Viewports = map[string][2]int{"desktop": {1024, 1 << 15}, "tablet": {640, 10
 type HeatFilter struct {
 	From, To int64 // Unix milliseconds
 	Page     string
-	Kind     string // click, rage_click, dead_click, …
+	Kind     string // click, move, or a signal's kind
 	Viewport string // a key of Viewports
 }
 
@@ -51,17 +51,48 @@ type PageVisits struct {
 	Sessions uint64 `json:"sessions"`
 }
 
-// Heatmap counts what happened where on one page. Every count is of distinct events.
+// Heatmap counts what happened where on one page. Every count is of distinct events; of movement, of points.
 func (r *Reader) Heatmap(ctx context.Context, f HeatFilter) (Heatmap, error) {
 	out := Heatmap{Cells: []HeatCell{}, Scroll: []ScrollShare{}}
 	width := Viewports[f.Viewport]
 	var where clauses
 	where.and("project = @project AND cutQueryStringAndFragment(url) = @page", "page", f.Page)
 	where.and("ts >= "+ms("from_ms")+" AND ts < "+ms("to_ms"), "from_ms", f.From, "to_ms", f.To)
-	// Only clicks and the like know the viewport: the others are of the same visits.
+	// Visits are found where that is cheap, and their events by the sorting key. Only clicks and the like know the
+	// viewport: the other events are of the same visits.
+	const here = "session_id IN (SELECT session_id FROM session_days WHERE project = @project AND " +
+		"day BETWEEN @first_day AND @last_day AND has(touched, @hash))"
+	where.and(here, "first_day", date(f.From), "last_day", date(f.To), "hash", touchHash(touchPage, f.Page))
 	where.and("session_id IN (SELECT session_id FROM events WHERE project = @project AND ts >= "+ms("from_ms")+
-		" AND ts < "+ms("to_ms")+" AND vw BETWEEN @narrowest AND @widest)", "narrowest", width[0], "widest", width[1])
-	base := where.sql("WHERE")
+		" AND ts < "+ms("to_ms")+" AND vw BETWEEN @narrowest AND @widest AND "+here+")",
+		"narrowest", width[0], "widest", width[1])
+	base, args := where.sql("WHERE"), where.args
+	var err error
+	if f.Kind == "move" {
+		err = r.moves(ctx, f, &out)
+	} else {
+		err = r.clicks(ctx, f, where, &out)
+	}
+	if err != nil {
+		return out, err
+	}
+	if err := r.scrollShares(ctx, base, args, &out); err != nil {
+		return out, err
+	}
+	// Half a second into the page it has drawn itself.
+	err = r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(min(ts)) + 500 FROM events `+base+`
+			AND session_id IN (SELECT session_id FROM replay WHERE project = @project
+				AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+` AND kind = 'full_snapshot')
+		GROUP BY session_id ORDER BY max(ts) DESC, session_id LIMIT 1`, args,
+		func(row driver.Rows) error {
+			out.Snapshot = &Example{}
+			return row.Scan(&out.Snapshot.SessionID, &out.Snapshot.TS)
+		})
+	return out, err
+}
+
+// clicks counts clicks, or the first events of a kind of signal.
+func (r *Reader) clicks(ctx context.Context, f HeatFilter, where clauses, out *Heatmap) error {
 	where.and("vw BETWEEN @narrowest AND @widest")
 	if f.Kind == "click" {
 		where.and("event_type IN ('click', 'dblclick', 'contextmenu')")
@@ -70,7 +101,7 @@ func (r *Reader) Heatmap(ctx context.Context, f HeatFilter) (Heatmap, error) {
 		where.and("event_id IN (SELECT first_event_id FROM signals FINAL WHERE project = @project AND kind = @kind"+
 			" AND cutQueryStringAndFragment(url) = @page)", "kind", f.Kind)
 	}
-	err := r.query(ctx, `SELECT toUInt16(least(99, greatest(0, intDiv(toInt64(page_x) * 100, vw)))) AS col,
+	return r.query(ctx, `SELECT toUInt16(least(99, greatest(0, intDiv(toInt64(page_x) * 100, vw)))) AS col,
 			toUInt32(greatest(0, intDiv(toInt64(page_y), @row_pixels))) AS line, uniqExact(session_id, event_id)
 		FROM events `+where.sql("WHERE")+` GROUP BY col, line ORDER BY line, col LIMIT 50000`,
 		append(where.args, named("row_pixels", HeatRowPixels)),
@@ -83,22 +114,6 @@ func (r *Reader) Heatmap(ctx context.Context, f HeatFilter) (Heatmap, error) {
 			out.Total += c.Count
 			return nil
 		})
-	if err != nil {
-		return out, err
-	}
-	if err := r.scrollShares(ctx, base, where.args, &out); err != nil {
-		return out, err
-	}
-	// Half a second into the page it has drawn itself.
-	err = r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(min(ts)) + 500 FROM events `+base+`
-			AND session_id IN (SELECT session_id FROM replay WHERE project = @project
-				AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+` AND kind = 'full_snapshot')
-		GROUP BY session_id ORDER BY max(ts) DESC, session_id LIMIT 1`, where.args,
-		func(row driver.Rows) error {
-			out.Snapshot = &Example{}
-			return row.Scan(&out.Snapshot.SessionID, &out.Snapshot.TS)
-		})
-	return out, err
 }
 
 // scrollShares counts, for each 5 % of the page, the visits that came so far; all visits saw its top.

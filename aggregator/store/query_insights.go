@@ -72,14 +72,23 @@ func (r *Reader) Insights(ctx context.Context, f InsightFilter) (Insights, error
 	if err != nil {
 		return out, err
 	}
-	if err := r.previous(ctx, f, series); err != nil {
+	if out.AffectedBefore, err = r.before(ctx, f, series); err != nil {
 		return out, err
 	}
-	where, having := dayClauses(SessionFilter{To: f.To, Page: f.Page}, f.From)
+	if out.Visits, err = r.visits(ctx, f, f.From, f.To); err != nil {
+		return out, err
+	}
+	out.VisitsBefore, err = r.visits(ctx, f, f.From-(f.To-f.From), f.From-1)
+	return out, err
+}
+
+// visits counts those of a period that came to the filter's page.
+func (r *Reader) visits(ctx context.Context, f InsightFilter, from, to int64) (n uint64, err error) {
+	where, having := dayClauses(SessionFilter{To: to, Page: f.Page}, from)
 	err = r.query(ctx, `SELECT count() FROM (SELECT session_id FROM session_days `+where.sql("WHERE")+
 		` GROUP BY session_id `+having.sql("HAVING")+`)`, append(where.args, having.args...),
-		func(row driver.Rows) error { return row.Scan(&out.Visits) })
-	return out, err
+		func(row driver.Rows) error { return row.Scan(&n) })
+	return n, err
 }
 
 // mostPoints bounds a series; the API allows no finer buckets.
@@ -97,17 +106,23 @@ func insightClauses(f InsightFilter, from, to int64) clauses {
 	return where
 }
 
-// previous adds the totals of the period of equal length before.
-func (r *Reader) previous(ctx context.Context, f InsightFilter, series func(string) *KindSeries) error {
+// before adds the totals of the period of equal length before, and returns how many visits they touched.
+func (r *Reader) before(ctx context.Context, f InsightFilter, series func(string) *KindSeries) (affected uint64, err error) {
 	where := insightClauses(f, f.From-(f.To-f.From), f.From)
-	return r.query(ctx, `SELECT toString(kind), count() FROM signals FINAL `+where.sql("WHERE")+
-		` GROUP BY kind ORDER BY kind`, where.args, func(row driver.Rows) error {
+	err = r.query(ctx, `SELECT toUInt8(grouping(kind)), toString(kind), count(), uniqExact(session_id) FROM signals FINAL `+where.sql("WHERE")+
+		` GROUP BY GROUPING SETS ((kind), ()) ORDER BY grouping(kind), kind`, where.args, func(row driver.Rows) error {
+		var all uint8
 		var kind string
-		var count uint64
-		if err := row.Scan(&kind, &count); err != nil {
+		var count, visits uint64
+		if err := row.Scan(&all, &kind, &count, &visits); err != nil {
 			return err
 		}
-		series(kind).Previous = count
+		if all == 1 {
+			affected = visits
+		} else {
+			series(kind).Previous = count
+		}
 		return nil
 	})
+	return affected, err
 }

@@ -71,12 +71,8 @@ func (r *Reader) query(ctx context.Context, sql string, args []any, scan func(ro
 	if !strings.Contains(sql, "@project") {
 		return errors.New("query without a project")
 	}
-	settings := clickhouse.Settings{"max_result_rows": 200_000, "max_memory_usage": 2 << 30, "readonly": 2}
-	if deadline, ok := ctx.Deadline(); ok {
-		settings["max_execution_time"] = max(1, int(time.Until(deadline).Round(time.Second).Seconds()))
-	}
 	bound := append([]any{named("project", r.project)}, args...)
-	rows, err := r.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), sql, bound...)
+	rows, err := r.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(r.settings(ctx))), sql, bound...)
 	if err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
@@ -90,6 +86,15 @@ func (r *Reader) query(ctx context.Context, sql string, args []any, scan func(ro
 		return fmt.Errorf("read rows: %w", err)
 	}
 	return nil
+}
+
+// settings bound a query.
+func (r *Reader) settings(ctx context.Context) clickhouse.Settings {
+	settings := clickhouse.Settings{"max_result_rows": 200_000, "max_memory_usage": 2 << 30, "readonly": 2}
+	if deadline, ok := ctx.Deadline(); ok {
+		settings["max_execution_time"] = max(1, int(time.Until(deadline).Round(time.Second).Seconds()))
+	}
+	return settings
 }
 
 // IsTimeout says whether the engine gave up because its time ran out.

@@ -84,6 +84,7 @@ type SessionFilter struct {
 	Error         string            // part of an error's message
 	Event         string            // a custom event's name
 	Props         map[string]string // values of that event's properties
+	Release       string
 	Limit         int
 	Cursor        string
 }
@@ -101,6 +102,10 @@ type Facets struct {
 	Devices   []FacetValue `json:"devices"`
 	Pages     []FacetValue `json:"pages"`
 	Kinds     []FacetValue `json:"kinds"`
+	Events    []FacetValue `json:"events" doc:"Custom events by name."`
+	Props     []FacetValue `json:"props" doc:"Properties of custom events, as event.property."`
+	Errors    []FacetValue `json:"errors" doc:"Messages of uncaught errors."`
+	Releases  []FacetValue `json:"releases"`
 	Sessions  uint64       `json:"sessions"`
 	Live      uint64       `json:"live"`
 }
@@ -155,12 +160,15 @@ type ElementSignals struct {
 
 // Insights are signals over time, by page and by element.
 type Insights struct {
-	From     int64            `json:"from"`
-	To       int64            `json:"to"`
-	BucketMS int64            `json:"bucket_ms"`
-	Visits   uint64           `json:"visits" doc:"Sessions in the period, with and without signals."`
-	Affected uint64           `json:"affected" doc:"Sessions in the period with at least one of these signals."`
-	Series   []KindSeries     `json:"series"`
-	Pages    []PageSignals    `json:"pages"`
-	Elements []ElementSignals `json:"elements"`
+	From     int64  `json:"from"`
+	To       int64  `json:"to"`
+	BucketMS int64  `json:"bucket_ms"`
+	Visits   uint64 `json:"visits" doc:"Sessions in the period, with and without signals."`
+	Affected uint64 `json:"affected" doc:"Sessions in the period with at least one of these signals."`
+	// The same of the period of equal length before.
+	VisitsBefore   uint64           `json:"visits_before" doc:"Sessions in the period of equal length before."`
+	AffectedBefore uint64           `json:"affected_before" doc:"Of those, sessions with at least one of these signals."`
+	Series         []KindSeries     `json:"series"`
+	Pages          []PageSignals    `json:"pages"`
+	Elements       []ElementSignals `json:"elements"`
 }

@@ -10,10 +10,11 @@ import (
 
 // What a visit may touch, as known_values and the hashes in session_days name it.
 const (
-	touchPage  = "page"
-	touchEvent = "event"
-	touchProp  = "prop"
-	touchError = "error"
+	touchPage    = "page"
+	touchEvent   = "event"
+	touchProp    = "prop"
+	touchError   = "error"
+	touchRelease = "release"
 )
 
 // touchHash is ClickHouse's cityHash64(concat(kind, ':', value)).
@@ -40,13 +41,12 @@ func dayOf(ms int64) proto.Date {
 	return proto.Date(min(ms/msPerDay, 1<<16-1))
 }
 
-// visitRows are what a block of events says of its visits: rows of session_days, and the values that are new to the
-// block. They are functions of the events alone and go in with them, before anything is acknowledged; made here and
+// visitRows are what a block of events says of its visits: rows of session_days, the values that are new to the block,
+// and the pages that visits came to. They are functions of the events alone and go in with them, before anything is acknowledged; made here and
 // not by a materialized view, since the events of a visit stand together in a block and their rows are one map look-up
 // away, where the engine would group the whole block by strings again. (BenchmarkVisits measures both.)
 type visitRows struct {
-	days   block
-	values block
+	days, values, views block
 
 	project, country, browser, device words
 	day                               proto.ColDate
@@ -59,6 +59,10 @@ type visitRows struct {
 	valueProject, valueKind words
 	value                   text
 	firstDay, lastDay       proto.ColDate
+
+	viewProject         words
+	viewSession, viewed text
+	viewTS              *proto.ColDateTime64
 
 	open  map[visitDay]*visit
 	last  *visit // events of a visit come together
@@ -83,6 +87,9 @@ type visit struct {
 	url                      string          // the last one noted
 }
 
+// blocks are what is to be inserted beside the events, once sealed.
+func (r *visitRows) blocks() []*block { return []*block{&r.days, &r.values, &r.views} }
+
 type knownValue struct{ project, kind, value string }
 
 type daySpan struct{ first, last proto.Date }
@@ -90,7 +97,7 @@ type daySpan struct{ first, last proto.Date }
 func newVisitRows() *visitRows {
 	r := &visitRows{
 		started: times(), ended: times(), received: times(), userAt: times(), touched: proto.NewArray(new(proto.ColUInt64)),
-		open: map[visitDay]*visit{}, known: map[knownValue]*daySpan{},
+		viewTS: times(), open: map[visitDay]*visit{}, known: map[knownValue]*daySpan{},
 	}
 	r.days = newBlock("session_days", proto.Input{
 		{Name: "project", Data: &r.project}, {Name: "day", Data: &r.day}, {Name: "session_id", Data: &r.sessionID},
@@ -102,6 +109,10 @@ func newVisitRows() *visitRows {
 	r.values = newBlock("known_values", proto.Input{
 		{Name: "project", Data: &r.valueProject}, {Name: "kind", Data: &r.valueKind}, {Name: "value", Data: &r.value},
 		{Name: "first_day", Data: &r.firstDay}, {Name: "last_day", Data: &r.lastDay},
+	})
+	r.views = newBlock("page_views", proto.Input{
+		{Name: "project", Data: &r.viewProject}, {Name: "session_id", Data: &r.viewSession}, {Name: "ts", Data: r.viewTS},
+		{Name: "page", Data: &r.viewed},
 	})
 	return r
 }
@@ -125,7 +136,7 @@ func (r *visitRows) add(e *EventRow) {
 	}
 	if e.URL != v.url {
 		v.url = e.URL
-		r.touch(v, touchPage, pageOf(e.URL))
+		r.arrive(v, e)
 	}
 	switch e.EventType {
 	case "error":
@@ -135,9 +146,26 @@ func (r *visitRows) add(e *EventRow) {
 		r.touch(v, touchEvent, e.Name)
 		for _, prop := range e.Props {
 			name := e.Name + "." + prop.Key
-			if v.touch(touchHash(touchProp, name+"="+prop.Value)) {
-				r.know(v, touchProp, name)
-			}
+			v.touch(touchHash(touchProp, name+"="+prop.Value))
+			r.touch(v, touchProp, name)
+		}
+	}
+}
+
+// arrive takes note that a visit is on another page.
+func (r *visitRows) arrive(v *visit, e *EventRow) {
+	if e.URL == "" {
+		return
+	}
+	page := pageOf(e.URL)
+	r.touch(v, touchPage, page)
+	r.viewProject.Append(e.Project)
+	r.viewSession.Append(e.SessionID)
+	r.viewTS.AppendRaw(moment(e.TS))
+	r.viewed.Append(page)
+	for _, pair := range e.Metadata { // a page's events share it
+		if pair.Key == touchRelease {
+			r.touch(v, touchRelease, pair.Value)
 		}
 	}
 }
@@ -206,8 +234,9 @@ func (r *visitRows) seal() {
 
 // reset drops the rows and keeps the memory.
 func (r *visitRows) reset() {
-	r.days.Reset()
-	r.values.Reset()
+	for _, b := range r.blocks() {
+		b.Reset()
+	}
 	clear(r.open)
 	clear(r.known)
 	r.last = nil

@@ -130,6 +130,7 @@ func (s *system) start(ctx context.Context) error {
 	if s.agent, err = agent.New(s.agentConfig(caFile), s.log); err != nil {
 		return fmt.Errorf("start the agent: %w", err)
 	}
+	s.aggregator.Watch(s.agent.Addrs().Admin)
 	s.run(ctx, "agent", s.agent.Run)
 	if s.config.Demo {
 		if err := s.startDemo(ctx); err != nil {

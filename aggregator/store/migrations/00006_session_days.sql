@@ -30,7 +30,7 @@ SETTINGS index_granularity = 2048;
 
 -- Every value of a kind that somebody touched, so that "part of the address" is looked for among thousands of
 -- addresses and not among all events. Kinds: page (URL without query and fragment), event (a custom event's name),
--- prop (basket.items, a property without its value), error (a message).
+-- prop (basket.items, a property without its value), error (a message), release (from the events' metadata).
 CREATE TABLE IF NOT EXISTS known_values
 (
     project     LowCardinality(String),
@@ -54,14 +54,16 @@ SELECT project, toDate(ts) AS day, session_id, min(ts), max(ts), max(received_at
     groupUniqArrayArray(10000)(arrayConcat(
         if(url = '', [], [cityHash64(concat('page:', cutQueryStringAndFragment(url)))]),
         if(event_type = 'custom', [cityHash64(concat('event:', name))], []),
-        if(event_type = 'error', [cityHash64(concat('error:', text))], [])))
+        if(event_type = 'error', [cityHash64(concat('error:', text))], []),
+        if(metadata['release'] = '', [], [cityHash64(concat('release:', metadata['release']))])))
 FROM events GROUP BY project, day, session_id;
 
 INSERT INTO known_values (project, kind, value, first_day, last_day, inserted_at)
 SELECT project, kind, value, min(toDate(ts)), max(toDate(ts)), max(inserted_at)
 FROM (
     SELECT project, ts, inserted_at, arrayJoin([('page', cutQueryStringAndFragment(url)),
-        ('event', if(event_type = 'custom', toString(name), '')), ('error', if(event_type = 'error', text, ''))]) AS touch,
+        ('event', if(event_type = 'custom', toString(name), '')), ('error', if(event_type = 'error', text, '')),
+        ('release', metadata['release'])]) AS touch,
         tupleElement(touch, 1) AS kind, tupleElement(touch, 2) AS value FROM events)
 WHERE value != '' GROUP BY project, kind, value;
 

@@ -4,6 +4,75 @@
  */
 
 export interface paths {
+    "/api/v1/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Notes and first sights of releases, in time order */
+        get: operations["list-annotations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/annotations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Save a note, over what has its id */
+        put: operations["save-annotation"];
+        post?: never;
+        /** Delete a note */
+        delete: operations["delete-annotation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Visits and their counts as a file, at most 100,000 */
+        get: operations["export-sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Signals as a file, at most 100,000 */
+        get: operations["export-signals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/facets": {
         parameters: {
             query?: never;
@@ -13,6 +82,23 @@ export interface paths {
         };
         /** Values worth filtering by, most frequent first */
         get: operations["get-facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Health of the pipeline: agents, queues, lag, refusals by reason, throughput */
+        get: operations["get-fleet"];
         put?: never;
         post?: never;
         delete?: never;
@@ -106,6 +192,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/paths": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where visits went from a page, or came to it from */
+        get: operations["get-paths"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Users who come back, by week */
+        get: operations["get-retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Saved filters of the sessions list, by name */
+        get: operations["list-segments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Save a segment, over what has its id */
+        put: operations["save-segment"];
+        post?: never;
+        /** Delete a segment */
+        delete: operations["delete-segment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions": {
         parameters: {
             query?: never;
@@ -157,6 +312,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A visit's events as a file, recordings left out */
+        get: operations["export-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}/live": {
         parameters: {
             query?: never;
@@ -195,12 +367,73 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AgentFlow: {
+            agent_id: string;
+            /** Format: double */
+            events_per_second: number;
+            /**
+             * Format: double
+             * @description From the agent's acceptance to queryable.
+             */
+            lag_p50_ms: number;
+            /** Format: double */
+            lag_p99_ms: number;
+            /**
+             * Format: int64
+             * @description When the agent accepted its newest event, Unix milliseconds.
+             */
+            last_at: number;
+            /**
+             * Format: int64
+             * @description When the newest of its events became queryable, Unix milliseconds.
+             */
+            last_seen_at: number;
+            region: string;
+        };
+        Annotation: {
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            at: number;
+            id: string;
+            /**
+             * @description release: the first visit with this release in its metadata; it cannot be changed.
+             * @enum {string}
+             */
+            kind: "note" | "release";
+            text: string;
+            title: string;
+        };
+        AnnotationInputBody: {
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            at: number;
+            text?: string;
+            title: string;
+        };
+        AnnotationsOutputBody: {
+            annotations: components["schemas"]["Annotation"][];
+        };
         Beat: {
             /**
              * Format: int64
              * @description The server's clock, Unix milliseconds.
              */
             now: number;
+        };
+        Cohort: {
+            /** Format: int64 */
+            users: number;
+            /**
+             * Format: int64
+             * @description Monday 00:00 UTC, Unix milliseconds.
+             */
+            week: number;
+            /** @description Users who came in that week (index 0), the week after (1), and so on. */
+            weeks: number[];
         };
         ElementSignals: {
             /** Format: int64 */
@@ -282,10 +515,17 @@ export interface components {
             browsers: components["schemas"]["FacetValue"][];
             countries: components["schemas"]["FacetValue"][];
             devices: components["schemas"]["FacetValue"][];
+            /** @description Messages of uncaught errors. */
+            errors: components["schemas"]["FacetValue"][];
+            /** @description Custom events by name. */
+            events: components["schemas"]["FacetValue"][];
             kinds: components["schemas"]["FacetValue"][];
             /** Format: int64 */
             live: number;
             pages: components["schemas"]["FacetValue"][];
+            /** @description Properties of custom events, as event.property. */
+            props: components["schemas"]["FacetValue"][];
+            releases: components["schemas"]["FacetValue"][];
             /** Format: int64 */
             sessions: number;
         };
@@ -293,6 +533,73 @@ export interface components {
             /** Format: int64 */
             sessions: number;
             value: string;
+        };
+        Figures: {
+            /**
+             * Format: double
+             * @description Events that an agent took from SDKs.
+             */
+            accepted_events_per_second: number;
+            /** Format: int64 */
+            at: number;
+            /** @description Frames go over HTTP/3. */
+            http3: boolean;
+            /** Format: double */
+            inserted_rows_per_second: number;
+            /**
+             * Format: double
+             * @description Batches in Kafka that this aggregator has still to read.
+             */
+            lag_records: number;
+            /**
+             * Format: double
+             * @description Events that became rows.
+             */
+            processed_events_per_second: number;
+            /**
+             * Format: double
+             * @description Undelivered bytes in an agent's queue.
+             */
+            queue_bytes: number;
+            /**
+             * Format: double
+             * @description Age of the oldest undelivered batch.
+             */
+            queue_oldest_seconds: number;
+            /**
+             * Format: double
+             * @description Share of the disk that the queue may take, 0 to 1.
+             */
+            queue_share: number;
+            /**
+             * Format: double
+             * @description Undelivered batches in an agent's queue.
+             */
+            queue_values: number;
+            /**
+             * Format: double
+             * @description All refusals together.
+             */
+            refused_per_second: number;
+            /**
+             * Format: double
+             * @description Batches that an aggregator acknowledged to agents.
+             */
+            relayed_batches_per_second: number;
+        };
+        FleetOutputBody: {
+            /** @description Agents whose events arrived within ten minutes. */
+            agents: components["schemas"]["AgentFlow"][];
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            at: number;
+            /** @description Programs whose metrics are read (--api-fleet). */
+            members: components["schemas"]["Member"][];
+            /** @description Programs that gossip knows to be alive. */
+            nodes: components["schemas"]["GossipNode"][];
+            tables: components["schemas"]["TableSize"][];
         };
         FunnelLevel: {
             /** @description Some visits that took this step and not the next, the latest first. */
@@ -305,6 +612,19 @@ export interface components {
         };
         FunnelOutputBody: {
             levels: components["schemas"]["FunnelLevel"][];
+        };
+        GossipNode: {
+            /** @description It is going away. */
+            draining: boolean;
+            id: string;
+            /**
+             * Format: int64
+             * @description How busy it is, in percent, in steps of ten.
+             */
+            load: number;
+            region: string;
+            /** @enum {string} */
+            role: "agent" | "aggregator";
         };
         HeatCell: {
             /**
@@ -336,6 +656,11 @@ export interface components {
              * @description Sessions in the period with at least one of these signals.
              */
             affected: number;
+            /**
+             * Format: int64
+             * @description Of those, sessions with at least one of these signals.
+             */
+            affected_before: number;
             /** Format: int64 */
             bucket_ms: number;
             elements: components["schemas"]["ElementSignals"][];
@@ -350,6 +675,11 @@ export interface components {
              * @description Sessions in the period, with and without signals.
              */
             visits: number;
+            /**
+             * Format: int64
+             * @description Sessions in the period of equal length before.
+             */
+            visits_before: number;
         };
         KindSeries: {
             kind: string;
@@ -363,6 +693,24 @@ export interface components {
             sessions: number;
             /** Format: int64 */
             total: number;
+        };
+        Member: {
+            address: string;
+            figures: components["schemas"]["Figures"];
+            /** @description Figures of the last minutes, the oldest first. */
+            history: components["schemas"]["Figures"][];
+            /** @description Why its metrics could not be read. */
+            problem: string;
+            /** @description What it refused, dropped, lost or set aside, by reason, since it started. */
+            refusals: components["schemas"]["Refusal"][];
+            /** @enum {string} */
+            role: "agent" | "aggregator" | "unknown";
+            /**
+             * Format: int64
+             * @description When its metrics were last read, Unix milliseconds; 0 for never.
+             */
+            seen_at: number;
+            up: boolean;
         };
         PageSignals: {
             /** Format: int64 */
@@ -384,11 +732,35 @@ export interface components {
             sessions: number;
             url: string;
         };
+        PathLink: {
+            /** @description Empty where the visit began. */
+            from: string;
+            /** Format: int64 */
+            sessions: number;
+            /**
+             * Format: int32
+             * @description 1 is the first move away from the page, or the last one to it.
+             */
+            step: number;
+            /** @description Empty where the visit ended. */
+            to: string;
+        };
+        PathsOutputBody: {
+            /** @description Moves from page to page, the most frequent first within a step. */
+            links: components["schemas"]["PathLink"][];
+        };
         Point: {
             /** Format: int64 */
             count: number;
             /** Format: int64 */
             t: number;
+        };
+        Refusal: {
+            /** Format: int64 */
+            count: number;
+            reason: string;
+            /** @description The metric without gosight_ and _total, as ingest_rejected_events. */
+            where: string;
         };
         ReplayNews: {
             events: unknown[];
@@ -407,6 +779,10 @@ export interface components {
             /** @description Empty where nothing more is stored yet. */
             next_cursor: string;
         };
+        RetentionOutputBody: {
+            /** @description Users by the week of their first visit. */
+            cohorts: components["schemas"]["Cohort"][];
+        };
         ScrollShare: {
             /**
              * Format: int32
@@ -415,6 +791,22 @@ export interface components {
             depth: number;
             /** Format: int64 */
             visits: number;
+        };
+        Segment: {
+            /** Format: int64 */
+            changed_at: number;
+            /** @description Query string of the sessions list. */
+            filter: string;
+            id: string;
+            name: string;
+        };
+        SegmentInputBody: {
+            /** @description Query string of the sessions list. */
+            filter: string;
+            name: string;
+        };
+        SegmentsOutputBody: {
+            segments: components["schemas"]["Segment"][];
         };
         Session: {
             /** @description Events in each 24th of the visit. */
@@ -510,6 +902,29 @@ export interface components {
         SignalsNews: {
             signals: components["schemas"]["Signal"][];
         };
+        TableSize: {
+            /**
+             * Format: int64
+             * @description Bytes on disk.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Parts that are not merged into one yet: where they grow, inserts are too many or too small.
+             */
+            parts: number;
+            /**
+             * Format: double
+             * @description Bytes uncompressed for each on disk.
+             */
+            ratio: number;
+            /**
+             * Format: int64
+             * @description Rows on disk, repeats that are not merged yet included.
+             */
+            rows: number;
+            table: string;
+        };
         TopPagesOutputBody: {
             pages: components["schemas"]["PageVisits"][];
         };
@@ -522,6 +937,448 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "list-annotations": {
+        parameters: {
+            query: {
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Unix milliseconds. */
+                to: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationsOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "save-annotation": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-annotation": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-sessions": {
+        parameters: {
+            query?: {
+                browser?: string[];
+                country?: string[];
+                device?: string[];
+                /** @description Part of the message of an uncaught error. */
+                error?: string;
+                /** @description Only visits with an uncaught error. */
+                errors?: boolean;
+                /** @description Name of a custom event that occurred. */
+                event?: string;
+                format?: "csv" | "ndjson" | "parquet";
+                /** @description Earliest time, Unix milliseconds; 0 means no limit. */
+                from?: number;
+                /** @description Signal kinds that all occurred. */
+                kind?: string[];
+                /** @description Only visits in progress. */
+                live?: boolean;
+                max_duration_ms?: number;
+                min_duration_ms?: number;
+                /** @description Part of the address of a page that was visited. */
+                page?: string;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Properties that this event had, as name=value. */
+                prop?: string[];
+                /** @description Release that the site's pages named. */
+                release?: string;
+                /** @description Latest time, Unix milliseconds; 0 means now. */
+                to?: number;
+                /** @description Start of the user id or of the session id. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.parquet": string;
+                    "application/x-ndjson": string;
+                    "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-signals": {
+        parameters: {
+            query: {
+                format?: "csv" | "ndjson" | "parquet";
+                /** @description Unix milliseconds. */
+                from: number;
+                kind?: string[];
+                /** @description Part of the page's address. */
+                page?: string;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Unix milliseconds. */
+                to: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.parquet": string;
+                    "application/x-ndjson": string;
+                    "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-facets": {
         parameters: {
             query?: {
@@ -545,6 +1402,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-fleet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetOutputBody"];
                 };
             };
             /** @description Bad Request */
@@ -710,7 +1650,7 @@ export interface operations {
             query: {
                 /** @description Unix milliseconds. */
                 from: number;
-                /** @description click, or a signal's kind. */
+                /** @description click, move, or a signal's kind. */
                 kind?: string;
                 /** @description The page's address without query and fragment. */
                 page: string;
@@ -1038,6 +1978,453 @@ export interface operations {
             };
         };
     };
+    "get-paths": {
+        parameters: {
+            query: {
+                /** @description Pages after this one, or before it. */
+                direction?: "from" | "to";
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description The page's address without query and fragment. */
+                page: string;
+                /** @description Whose data. */
+                project?: string;
+                steps?: number;
+                /** @description Unix milliseconds. */
+                to: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PathsOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-retention": {
+        parameters: {
+            query: {
+                /** @description Unix milliseconds. */
+                from: number;
+                /** @description Whose data. */
+                project?: string;
+                /** @description Unix milliseconds. */
+                to: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-segments": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentsOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "save-segment": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-segment": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "list-sessions": {
         parameters: {
             query?: {
@@ -1045,6 +2432,8 @@ export interface operations {
                 country?: string[];
                 cursor?: string;
                 device?: string[];
+                /** @description Part of the message of an uncaught error. */
+                error?: string;
                 /** @description Only visits with an uncaught error. */
                 errors?: boolean;
                 /** @description Name of a custom event that occurred. */
@@ -1062,6 +2451,10 @@ export interface operations {
                 page?: string;
                 /** @description Whose data. */
                 project?: string;
+                /** @description Properties that this event had, as name=value. */
+                prop?: string[];
+                /** @description Release that the site's pages named. */
+                release?: string;
                 /** @description Latest time, Unix milliseconds; 0 means now. */
                 to?: number;
                 /** @description Start of the user id or of the session id. */
@@ -1282,6 +2675,79 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-events": {
+        parameters: {
+            query?: {
+                format?: "csv" | "ndjson" | "parquet";
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.parquet": string;
+                    "application/x-ndjson": string;
+                    "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
