@@ -19,7 +19,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-const migrationTimeout = 2 * time.Minute
+// Some migrations read the whole ledger.
+const migrationTimeout = 30 * time.Minute
 
 func migrate(ctx context.Context, cfg Config, log *slog.Logger) error {
 	files, err := fs.Sub(migrations, "migrations")
