@@ -1,4 +1,6 @@
-// The shop of the scripted visit: some 1,500 nodes, six routes, a ticker.
+// The shop of the scripted visit: some 1,500 nodes, six routes, a ticker; and the way through it.
+import type { Page } from "playwright-core";
+
 export const shop = (
   head: string,
 ): string => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title>${head}
@@ -20,3 +22,27 @@ q.addEventListener("input",()=>{document.querySelectorAll(".card").forEach((c,i)
 document.getElementById("clear").addEventListener("click",()=>{q.value="";document.querySelectorAll(".card").forEach(c=>{c.hidden=false})});
 setInterval(()=>{tick.textContent="Order "+Math.floor(rnd()*1e6)+" was just placed"},1000);
 </script></body></html>`;
+
+/** Six routes in `ms` milliseconds: on each some moving about, four articles, scrolling, a search. 36 clicks. */
+export async function walk(page: Page, ms: number): Promise<void> {
+  const begun = Date.now();
+  const until = (share: number) => page.waitForTimeout(Math.max(0, begun + ms * share - Date.now()));
+  for (let route = 0; route < 6; route++) {
+    const step = (part: number) => until((route + part) / 6);
+    await page.click(`nav a[data-n="${route}"]`);
+    await step(0.2);
+    await page.mouse.move(200, 300, { steps: 15 });
+    await page.mouse.move(900, 500, { steps: 15 });
+    for (let n = 0; n < 4; n++) {
+      await page.click(`.card[data-i="${n + 3}"] .add`);
+      await step(0.3 + n / 10);
+    }
+    await page.mouse.wheel(0, 900);
+    await step(0.75);
+    await page.mouse.wheel(0, -900);
+    await step(0.8);
+    await page.locator("#q").pressSequentially("maple", { delay: 60 });
+    await page.click("#clear");
+    await step(0.97);
+  }
+}

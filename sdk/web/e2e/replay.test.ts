@@ -1,27 +1,10 @@
 // What is recorded plays back: the player's document is the page's, node by node.
-import { build } from "esbuild";
 import { afterAll, expect } from "vitest";
 import { html, tag } from "./browser.ts";
 import { closeBrowser, test } from "./fixture.ts";
+import { openPlayer, recording, structure } from "./player.ts";
 
 afterAll(closeBrowser);
-
-/** Runs in the page and in the player's frame: tags, attributes and texts, but for what recording changes. */
-const structure = (root: Element): string => {
-  const walk = (node: Node): string => {
-    if (node.nodeType === 3) return node.nodeValue?.trim() ?? "";
-    if (node.nodeType !== 1) return "";
-    const element = node as Element;
-    if (/^(SCRIPT|NOSCRIPT|STYLE|META|LINK)$/.test(element.tagName)) return "";
-    const attributes = [...element.attributes]
-      .filter(({ name }) => /^(id|class|data-[a-z]+|hidden|title)$/.test(name))
-      .map(({ name, value }) => `${name}=${value}`)
-      .sort()
-      .join();
-    return `<${element.localName} ${attributes}>${[...element.childNodes].map(walk).join("")}</>`;
-  };
-  return walk(root);
-};
 
 test("after every kind of change to the document", async ({ agent, page }) => {
   agent.pages.set(
@@ -62,35 +45,11 @@ test("after every kind of change to the document", async ({ agent, page }) => {
   const before = count();
   await page.goto("about:blank");
   await agent.until(() => agent.of("page_exit").length && count() > before, "the rest");
-  const events = [...agent.of("full_snapshot"), ...agent.of("mutation")].map((event) => event.payload);
-  events.sort((a, b) => Number(a.timestamp) - Number(b.timestamp));
-
-  const player = await build({
-    stdin: {
-      contents: `import { Replayer } from "rrweb"; window.Replayer = Replayer;`,
-      resolveDir: import.meta.dirname,
-    },
-    bundle: true,
-    write: false,
-    logLevel: "silent",
-  });
-  agent.pages.set("/player", html(""));
-  await page.goto(`${agent.url}/player`);
-  await page.addScriptTag({ content: player.outputFiles[0]?.text ?? "" });
-  const warnings: string[] = [];
-  page.on("console", (message) => message.type() === "warning" && warnings.push(message.text()));
-  await page.evaluate((recorded) => {
-    const { Replayer } = window as unknown as {
-      Replayer: new (
-        events: unknown[],
-        config: object,
-      ) => { pause(at: number): void; getMetaData(): { totalTime: number } };
-    };
-    const replayer = new Replayer(recorded, { root: document.body, mouseTail: false });
-    replayer.pause(replayer.getMetaData().totalTime + 1);
-  }, events);
-  const frame = page.frames().find((inner) => inner !== page.mainFrame());
-  const played = await frame?.evaluate(structure, (await frame.$("body")) as never);
-  expect(played).toBe(wanted);
-  expect(warnings.filter((text) => /not found|missing/i.test(text))).toEqual([]);
+  const events = recording(agent);
+  const player = await openPlayer(agent, page, events);
+  await player.seek((events.at(-1)?.timestamp ?? 0) + 1);
+  const frame = player.frame();
+  const played = await frame.evaluate(structure, (await frame.$("body")) as never);
+  expect(played).toEqual(wanted);
+  expect(player.warnings.filter((text) => /not found|missing/i.test(text))).toEqual([]);
 });

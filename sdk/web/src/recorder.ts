@@ -47,7 +47,7 @@ const FIELDS = { input: true, textarea: true, select: true };
 
 /** Attributes that are read out or shown, as text is. */
 const SPOKEN = new Set(
-  "title alt placeholder label value summary srcdoc aria-label aria-description aria-valuetext aria-placeholder aria-roledescription".split(
+  "title alt placeholder label value summary aria-label aria-description aria-valuetext aria-placeholder aria-roledescription".split(
     " ",
   ),
 );
@@ -66,7 +66,9 @@ function scrub(settings: RecorderSettings, id: number, attributes: Attributes): 
   for (const name in attributes) {
     const value = attributes[name];
     if (typeof value !== "string" || !value) continue;
-    if (name === "href" || name === "action" || name === "formaction") {
+    // What is in the frame is recorded as nodes, or not at all.
+    if (name === "srcdoc") delete attributes[name];
+    else if (name === "href" || name === "action" || name === "formaction") {
       element ??= rrweb.mirror.getNode(id) as Element | null;
       if (element && /^(a|area|form|button)$/.test(element.localName)) attributes[name] = settings.url(value);
     } else if (SPOKEN.has(name)) {
@@ -90,9 +92,19 @@ function scrubEvent(settings: RecorderSettings, event: eventWithTime): void {
   }
 }
 
+/**
+ * A frame that was just put in has an empty document, and soon another under the same id; a player that has built
+ * the first believes that it has the second.
+ */
+function emptyFrame({ type, data }: eventWithTime): boolean {
+  if (type !== EventType.IncrementalSnapshot || data.source !== IncrementalSource.Mutation) return false;
+  return !!data.isAttachIframe && !(data.adds[0]?.node as Serialized | undefined)?.childNodes?.length;
+}
+
 export function record(settings: RecorderSettings): Recorder {
   const stop = rrweb({
     emit(event) {
+      if (emptyFrame(event)) return;
       scrubEvent(settings, event);
       const whole = event.type === EventType.FullSnapshot || event.type === EventType.Meta;
       settings.emit(whole ? "full_snapshot" : "mutation", event, event.timestamp);
