@@ -64,6 +64,19 @@ e2e: $(BINARIES) ## end to end: real programs, a real browser, the real engines
 	go test -count=1 -timeout 20m -v ./ops/e2e/
 	npm test --silent -w ops/e2e -- visit.test.ts
 
+KAFKA := ops/engines/apachekafka
+
+$(KAFKA)/jars: $(KAFKA)/pom.xml
+	mvn -B -q -f $(KAFKA)/pom.xml dependency:copy-dependencies
+	@touch $@
+
+.PHONY: test-kafka
+test-kafka: $(SDK) $(UI) ## the bus and the whole system on Apache Kafka, three brokers; needs Java 17 and Maven
+	@if ! command -v mvn >/dev/null || ! java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'; then \
+	  echo 'SKIPPED: make test-kafka needs Java 17 or newer and Maven (Debian: apt-get install openjdk-17-jre-headless maven)'; exit 0; fi
+	$(MAKE) $(KAFKA)/jars
+	GOSIGHT_KAFKA_JARS=$(CURDIR)/$(KAFKA)/jars go test -count=1 -v -timeout 10m ./ops/kafka
+
 corpus: $(BINARIES) ## the browser corpus: 106 small pages, and the signals that each must and must not give
 	. ops/e2e/browser.sh
 	npm test --silent -w ops/e2e -- corpus.test.ts

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -212,8 +213,10 @@ func (a *Aggregator) work(ctx context.Context) error {
 		group.Go(func() error { return a.api.Serve(ctx, a.apiPort) })
 	}
 	group.Go(func() error {
-		if err := a.prepare(ctx); err != nil {
+		if err := a.prepare(ctx); ctx.Err() != nil {
 			return nil // told to stop before the engines were there
+		} else if err != nil {
+			return err
 		}
 		if a.alerts != nil {
 			group.Go(func() error { return a.alerts.Run(ctx) })
@@ -234,19 +237,25 @@ func (a *Aggregator) work(ctx context.Context) error {
 	return group.Wait()
 }
 
-// prepare makes topics and schema, however long the engines take to answer. It fails only when ctx ends.
+// prepare makes topics and schema, however long the engines take to answer. It fails when ctx ends, and where Kafka
+// answers what trying again will not change: a wrong password is said at once and ends the program.
 func (a *Aggregator) prepare(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 5*time.Second
 	try := func() (struct{}, error) {
-		var both errgroup.Group
+		var kafka, clickhouse error
+		var both sync.WaitGroup
 		if a.producer != nil {
-			both.Go(func() error { return a.producer.CreateTopics(ctx) })
+			both.Go(func() { kafka = a.producer.CreateTopics(ctx) })
 		}
 		if a.store != nil {
-			both.Go(func() error { return a.store.Migrate(ctx) })
+			both.Go(func() { clickhouse = a.store.Migrate(ctx) })
 		}
-		return struct{}{}, both.Wait()
+		both.Wait()
+		if errors.Is(kafka, bus.ErrMisconfigured) {
+			return struct{}{}, backoff.Permanent(kafka)
+		}
+		return struct{}{}, errors.Join(kafka, clickhouse)
 	}
 	_, err := backoff.Retry(ctx, try, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, in time.Duration) {

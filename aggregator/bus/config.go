@@ -23,7 +23,7 @@ type Config struct {
 
 	TLS      bool   `help:"Talk TLS to the brokers."`
 	CAFile   string `help:"PEM file of the authority that signed the brokers' certificates; empty means the system's."`
-	CertFile string `help:"PEM certificate to show to the brokers."`
+	CertFile string `help:"PEM certificate to show to the brokers; read anew for each connection."`
 	KeyFile  string `help:"PEM key of that certificate."`
 	SASL     string `help:"SASL mechanism: none, plain, scram-sha-256 or scram-sha-512." enum:"none,plain,scram-sha-256,scram-sha-512" default:"none"`
 	User     string `help:"SASL user."`
@@ -79,6 +79,19 @@ func (c Config) Validate() error {
 	}
 	if c.BatchBytes < maxRecordBytes || c.BufferBytes < maxRecordBytes {
 		errs = append(errs, fmt.Errorf("kafka batch-bytes and buffer-bytes: at least one record, %d", maxRecordBytes))
+	}
+	if !c.TLS && (c.CAFile != "" || c.CertFile != "") {
+		errs = append(errs, errors.New("kafka ca-file and cert-file: of no use without --kafka-tls"))
+	}
+	if c.SASL != "none" && (c.User == "" || c.Password == "") {
+		errs = append(errs, fmt.Errorf("kafka sasl %s: needs --kafka-user and --kafka-password (or GOSIGHT_KAFKA_PASSWORD)", c.SASL))
+	}
+	if c.SASL == "none" && c.User != "" {
+		errs = append(errs, errors.New("kafka user: of no use without --kafka-sasl"))
+	}
+	if c.SASL == "plain" && !c.TLS {
+		errs = append(errs, errors.New("kafka sasl plain: sends the password in the clear without --kafka-tls; "+
+			"set that, or use scram-sha-512"))
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
 		errs = append(errs, errors.New("kafka cert-file and key-file: both or none"))
@@ -152,11 +165,15 @@ func (c Config) tls() (*tls.Config, error) {
 		}
 	}
 	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read kafka cert-file: %w", err)
+		load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+			return &pair, err
 		}
-		config.Certificates = []tls.Certificate{pair}
+		if _, err := load(nil); err != nil {
+			return nil, fmt.Errorf("read kafka cert-file and key-file: %w", err)
+		}
+		// Read anew for each connection: certificates are renewed while we run.
+		config.GetClientCertificate = load
 	}
 	return config, nil
 }

@@ -234,7 +234,7 @@ func (c *Consumer) gather(ctx context.Context, client *kgo.Client) ([]*kgo.Recor
 				c.log.Error("kafka lost records before they were read", "error", loss)
 				continue
 			}
-			return nil, fmt.Errorf("poll %s: %w", c.cfg.Topic(c.lane), failed.Err)
+			return nil, fmt.Errorf("poll %s: %w", c.cfg.Topic(c.lane), c.cfg.explain(failed.Err))
 		}
 		if len(records) == 0 && fetches.NumRecords() > 0 {
 			deadline = time.Now().Add(c.cfg.Linger) // lingering begins with the first record

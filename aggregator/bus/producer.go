@@ -50,7 +50,8 @@ func NewProducer(cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Prod
 	return &Producer{cfg: cfg, client: client, metrics: newProducerMetrics(reg), log: log}, nil
 }
 
-// CreateTopics creates the topics that are missing. It fails where no broker answers; call it again.
+// CreateTopics creates the topics that are missing. It fails where no broker answers; call it again, unless the
+// error is ErrMisconfigured.
 func (p *Producer) CreateTopics(ctx context.Context) error { return createTopics(ctx, p.cfg, p.client) }
 
 // Produce returns when all replicas have every batch, or it stands in the dead-letter topic (deadLettered says
@@ -81,7 +82,7 @@ func (p *Producer) Produce(ctx context.Context, batches []receive.Record) (deadL
 			}
 		default:
 			p.metrics.failed.WithLabelValues(reasonOf(err)).Inc()
-			failed = fmt.Errorf("produce to %s: %w", records[i].Topic, err)
+			failed = fmt.Errorf("produce to %s: %w", records[i].Topic, p.cfg.explain(err))
 		}
 	}
 	if errors.Is(failed, kerr.UnknownTopicOrPartition) {
@@ -152,7 +153,7 @@ func halve(record *kgo.Record, refusal error) []*kgo.Record {
 // Ping says whether a broker answers.
 func (p *Producer) Ping(ctx context.Context) error {
 	if err := p.client.Ping(ctx); err != nil {
-		return fmt.Errorf("ping kafka: %w", err)
+		return fmt.Errorf("ping kafka: %w", p.cfg.explain(err))
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func createTopics(ctx context.Context, cfg Config, client *kgo.Client) error {
 	admin := kadm.NewClient(client)
 	there, err := admin.ListTopics(ctx)
 	if err != nil {
-		return fmt.Errorf("list topics: %w", err)
+		return fmt.Errorf("list topics: %w", cfg.explain(err))
 	}
 	for _, topic := range topics {
 		if there.Has(topic.name) {
@@ -45,7 +45,7 @@ func createTopics(ctx context.Context, cfg Config, client *kgo.Client) error {
 		}
 		_, err := admin.CreateTopic(ctx, topic.partitions, cfg.Replication, topic.settings, topic.name)
 		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-			return fmt.Errorf("create topic %s: %w", topic.name, err)
+			return fmt.Errorf("create topic %s: %w", topic.name, cfg.explain(err))
 		}
 	}
 	return nil
