@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gosight/gosight/aggregator/bus"
 	"github.com/gosight/gosight/aggregator/receive"
@@ -67,16 +68,48 @@ func Admin(t *testing.T, brokers []string) *kadm.Client {
 	return kadm.NewClient(client)
 }
 
-// setTopic changes one setting of a topic.
-func setTopic(t *testing.T, cfg bus.Config, topic, name, value string) {
+// makeTopic makes the topic of events with a limit of its own, before the bus finds it there.
+func makeTopic(t *testing.T, cfg bus.Config, maxMessageBytes string) {
+	t.Helper()
+	settings := map[string]*string{"max.message.bytes": &maxMessageBytes}
+	_, err := Admin(t, cfg.Brokers).CreateTopic(t.Context(), cfg.Partitions, -1, settings, cfg.Topic(events))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// setTopic changes one setting of the topic of events. Brokers come to know of it a little later.
+func setTopic(t *testing.T, cfg bus.Config, name, value string) {
 	t.Helper()
 	set := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}
-	answer, err := Admin(t, cfg.Brokers).AlterTopicConfigs(t.Context(), set, topic)
+	answer, err := Admin(t, cfg.Brokers).AlterTopicConfigs(t.Context(), set, cfg.Topic(events))
 	if err == nil {
 		err = answer[0].Err
 	}
 	if err != nil {
-		t.Fatalf("set %s of %s: %v", name, topic, err)
+		t.Fatalf("set %s to %s: %v", name, value, err)
+	}
+}
+
+// awaitTaken waits until every partition takes a record of so many bytes.
+func awaitTaken(t *testing.T, cfg bus.Config, bytes int) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(kgo.NoCompression()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for partition := range cfg.Partitions {
+		for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+			probe := &kgo.Record{Topic: cfg.Topic(events), Partition: partition, Value: make([]byte, bytes)}
+			if err = client.ProduceSync(t.Context(), probe).FirstErr(); err == nil {
+				break
+			}
+			if time.Since(begun) > patience {
+				t.Fatalf("partition %d takes no record of %d bytes: %v", partition, bytes, err)
+			}
+		}
 	}
 }
 
@@ -88,7 +121,7 @@ func topicsAsConfigured(t *testing.T, cfg bus.Config) {
 	}
 	cfg.Replication = int16(len(brokers))
 	Producer(t, cfg)
-	setTopic(t, cfg, cfg.Topic(events), "retention.ms", "12345678")
+	setTopic(t, cfg, "retention.ms", "12345678")
 	Producer(t, cfg) // finds them
 	topics, err := admin.ListTopics(t.Context(), cfg.Topic(events), cfg.Topic(replay), cfg.DeadLetterTopic())
 	if err != nil {
@@ -101,14 +134,23 @@ func topicsAsConfigured(t *testing.T, cfg bus.Config) {
 				made.Partitions.NumReplicas(), made.Err, partitions, len(brokers))
 		}
 	}
-	settings, err := admin.DescribeTopicConfigs(t.Context(), cfg.Topic(events))
-	if err != nil {
-		t.Fatal(err)
-	}
 	want := map[string]string{"retention.ms": "12345678", "max.message.bytes": "2097152", "retention.bytes": "-1"}
-	for _, setting := range settings[0].Configs {
-		if value, ok := want[setting.Key]; ok && setting.MaybeValue() != value {
-			t.Errorf("%s is %s, want %s", setting.Key, setting.MaybeValue(), value)
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) { // a broker may not have heard of it yet
+		settings, err := admin.DescribeTopicConfigs(t.Context(), cfg.Topic(events))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong := ""
+		for _, setting := range settings[0].Configs {
+			if value, ok := want[setting.Key]; ok && setting.MaybeValue() != value {
+				wrong += fmt.Sprintf("%s is %s, want %s; ", setting.Key, setting.MaybeValue(), value)
+			}
+		}
+		if wrong == "" {
+			return
+		}
+		if time.Since(begun) > patience {
+			t.Fatal(wrong)
 		}
 	}
 }
@@ -242,8 +284,8 @@ func rebalanceWaits(t *testing.T, cfg bus.Config) {
 func tooLarge(t *testing.T, cfg bus.Config) {
 	cfg.Compression = "none"                         // so that sizes are what they seem
 	large := bytes.Repeat([]byte("<huge>"), 200_000) // 1.2 MB: more than one piece of a dead letter
+	makeTopic(t, cfg, "1048576")
 	p := Producer(t, cfg)
-	setTopic(t, cfg, cfg.Topic(events), "max.message.bytes", "1048576")
 
 	out := Batches(events, 0, 20)
 	out[7].Value = large
@@ -265,8 +307,8 @@ func tooLarge(t *testing.T, cfg bus.Config) {
 // A topic that takes less than what an agent makes gets it in halves, and in the order of the events.
 func halved(t *testing.T, cfg bus.Config) {
 	cfg.Compression = "none"
+	makeTopic(t, cfg, "102400")
 	p := Producer(t, cfg)
-	setTopic(t, cfg, cfg.Topic(events), "max.message.bytes", "102400")
 	batch := &gosight.Batch{Project: "default", SessionId: "s", Lane: events}
 	for i := range 10 {
 		batch.Events = append(batch.Events, &gosight.Event{EventId: fmt.Sprint(i), Payload: strings.Repeat("x", 40<<10)})
@@ -303,15 +345,16 @@ func halved(t *testing.T, cfg bus.Config) {
 // A letter that Kafka still does not take neither holds up those behind it nor is lost.
 func refusedAgain(t *testing.T, cfg bus.Config) {
 	cfg.Compression = "none"
+	makeTopic(t, cfg, "100000")
 	p := Producer(t, cfg)
-	setTopic(t, cfg, cfg.Topic(events), "max.message.bytes", "100000")
 	huge, large := bytes.Repeat([]byte("<huge>"), 50_000), bytes.Repeat([]byte("<large>"), 20_000)
 	out := Batches(events, 0, 2)
 	out[0].Value, out[1].Value = huge, large
 	if dead, err := p.Produce(t.Context(), out); err != nil || dead != 2 {
 		t.Fatalf("got %d dead letters and %v, want 2", dead, err)
 	}
-	setTopic(t, cfg, cfg.Topic(events), "max.message.bytes", "200000") // raised, but not by enough for both
+	setTopic(t, cfg, "max.message.bytes", "200000") // raised, but not by enough for both
+	awaitTaken(t, cfg, 150_000)
 	d, err := bus.OpenDeadLetters(cfg)
 	if err != nil {
 		t.Fatal(err)
