@@ -55,7 +55,7 @@ func (o options) adjust(s *scenario.Scenario) error {
 		s.Rates = o.rates
 	}
 	s.Duration = cmp.Or(o.duration, s.Duration)
-	if o.exact {
+	if o.exact && s.Kind != "max" { // which would never find a rate that is too high
 		s.Limits = scenario.Limits{}
 	}
 	return s.Validate()
