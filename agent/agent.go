@@ -28,6 +28,7 @@ import (
 	"github.com/gosight/gosight/agent/redact"
 	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/fleet"
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/internal/observe"
 	"github.com/gosight/gosight/internal/rules"
 	"github.com/gosight/gosight/proto/gen/gosight"
@@ -92,7 +93,7 @@ func New(cfg Config, log *slog.Logger) (a *Agent, err error) {
 	a.pipeline = ingest.NewPipeline(ingest.Parts{
 		AgentID: cfg.ID, Region: cfg.Region, Limits: cfg.Limits, Enricher: a.enricher,
 		Scrubber: redact.New(cfg.Redact), Rules: live, Queue: a.queue, Budget: ingest.NewBudget(cfg.Server),
-		Now: time.Now, Registerer: reg, Log: log,
+		Now: failpoint.Now, Registerer: reg, Log: log,
 	})
 	if a.fleet, err = fleet.New(cfg.Fleet, func() fleet.Node { return a.node(cfg) }, reg, log); err != nil {
 		return a, err

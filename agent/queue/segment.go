@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"unsafe"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/gosight/gosight/internal/failpoint"
 )
 
 const segmentSuffix = ".seg"
@@ -348,7 +351,8 @@ func (s *segment) readGroup(key groupKey, size int, at int64, inline []byte) (st
 	case s.raw != nil:
 		readAround(s.file, data, at)
 	default:
-		if _, err := s.file.ReadAt(data, at); err != nil {
+		_, err := s.file.ReadAt(data, at)
+		if err = cmp.Or(err, failpoint.Hit("queue/read")); err != nil {
 			return storedGroup{}, fmt.Errorf("read group %d: %w: %w", key.seq, errDamaged, err)
 		}
 	}

@@ -37,7 +37,7 @@ type position struct {
 	trail     []waypoint
 }
 
-// waypoint is a record's offset, its time, and when it was handled, both Unix ms; a position keeps about one a
+// waypoint is a record's offset, its time in Unix ms, and when it was handled by elapsed; a position keeps about one a
 // second of record time.
 type waypoint struct{ offset, time, handled int64 }
 
@@ -142,9 +142,14 @@ func (p *positions) mark(records []*kgo.Record) []Record {
 	return marked
 }
 
+var began = time.Now()
+
+// elapsed is a clock for how long ago something was handled, in milliseconds. Nobody can set it.
+func elapsed() int64 { return time.Since(began).Milliseconds() }
+
 // advance moves past records that have been handled.
 func (p *positions) advance(records []*kgo.Record) {
-	now := time.Now().UnixMilli()
+	now := elapsed()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, record := range records {
@@ -194,7 +199,7 @@ func (at *position) note(now int64, rewind time.Duration) note {
 
 // commit commits every position that has moved. Where the group is changing it leaves that for the next time.
 func (p *positions) commit(ctx context.Context) error {
-	topic, now := p.cfg.Topic(p.lane), time.Now().UnixMilli()
+	topic, now := p.cfg.Topic(p.lane), elapsed()
 	p.mu.Lock()
 	moved := map[int32]kgo.EpochOffset{}
 	notes := map[int32]string{}

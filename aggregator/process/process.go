@@ -12,6 +12,7 @@ import (
 	"github.com/gosight/gosight/aggregator/bus"
 	"github.com/gosight/gosight/aggregator/store"
 	"github.com/gosight/gosight/internal/detect"
+	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -83,7 +84,7 @@ func newLane(cfg Config, rules *detect.Live, which gosight.Lane, st *store.Store
 		name = "replay"
 	}
 	return &lane{
-		cfg: cfg, rules: rules, which: which, name: name, store: st, metrics: m, now: time.Now, rows: newRows(),
+		cfg: cfg, rules: rules, which: which, name: name, store: st, metrics: m, now: failpoint.Now, rows: newRows(),
 		passes: map[int32]*secondPass{},
 	}
 }

@@ -58,7 +58,7 @@ func Hit(name string) error {
 	case "delay":
 		time.Sleep(p.delay)
 	case "error":
-		return fmt.Errorf("failpoint %s", name)
+		return fmt.Errorf("failpoint %s: %w", name, syscall.EIO)
 	}
 	return nil
 }
@@ -66,3 +66,12 @@ func Hit(name string) error {
 // On says whether the hidden setting called name is on: how the product would be if a promise were not kept, for
 // negative controls.
 func On(name string) bool { return armed[name] != nil && armed[name].kind == "on" }
+
+// Now is the wall clock, which somebody may have set.
+func Now() time.Time {
+	p := armed["clock"]
+	if p == nil || p.kind != "jump" || p.hits.Add(1)/p.every%2 == 0 {
+		return time.Now()
+	}
+	return time.Now().Add(p.delay)
+}

@@ -34,7 +34,7 @@ func TestChaos(t *testing.T) {
 	if *lasting == 0 {
 		t.Skip("set -for, as `make chaos` does")
 	}
-	chaos(t, *lasting, 20*time.Second)
+	chaos(t, *lasting, time.Minute)
 }
 
 func chaos(t *testing.T, lasting, scale time.Duration) {

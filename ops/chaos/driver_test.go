@@ -65,11 +65,14 @@ func isClick(run string, seq int) bool {
 	return strings.HasPrefix(run, "rage") || !isReplay(run, seq) && seq%5 == 0
 }
 
+// pageOf is where all events of a run happen.
+func pageOf(run string) string { return "https://shop.example/p/" + run }
+
 func newEvent(run string, seq int, now int64) *gosight.Event {
 	ev := &gosight.Event{
 		SessionId: sessionOf(run, seq), UserId: run, EventId: fmt.Sprintf("%s.%d", run, seq), Timestamp: now,
 		EventType: "scroll", Payload: fmt.Sprintf(`{"depth":%d,"y":%d}`, seq%100, seq),
-		Metadata: map[string]string{"url": "https://shop.example/p/" + run, "page_id": run, "browser": "Firefox"},
+		Metadata: map[string]string{"url": pageOf(run), "page_id": run, "browser": "Firefox"},
 	}
 	switch {
 	case invalid(run, seq):

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -166,6 +164,16 @@ func (f *faults) edge() []fault {
 		}},
 		{"queue files damaged", f.damage},
 	}
+	harm = append(harm,
+		f.armed(h.agent, "slow disk", func(random *rand.Rand) string {
+			return fmt.Sprintf("queue/fsync=delay:%s", between(random, 50*time.Millisecond, 400*time.Millisecond))
+		}),
+		f.armed(h.agent, "disk errors", func(random *rand.Rand) string {
+			return fmt.Sprintf("queue/write=error@%d;queue/fsync=error@%d;queue/read=error@%d", 3+random.IntN(20),
+				3+random.IntN(20), 3+random.IntN(20))
+		}),
+		f.armed(h.agent, "clock of the agent jumps", jumps),
+	)
 	if h.small != "" {
 		harm = append(harm, fault{"disk full", f.fill})
 	}
@@ -186,6 +194,10 @@ func (f *faults) centre() []fault {
 		{"kill engine", func(context.Context, *rand.Rand) { h.clickhouse.kill() }},
 		{"engine away", f.away(h.clickhouse)},
 		{"pause engine", f.pause(h.clickhouse)},
+		{"slow engine", f.throttle(h.clickhouse)},
+		{"slow broker", f.throttle(h.kafka)},
+		{"engine read-only", f.readOnly},
+		f.armed(a, "clock of an aggregator jumps", jumps),
 		{"engine cut off", func(ctx context.Context, random *rand.Rand) {
 			for range 5 {
 				h.engine.reset()
@@ -195,10 +207,69 @@ func (f *faults) centre() []fault {
 	}
 }
 
+// long is mostly short, and f.scale at most.
+func (f *faults) long(random *rand.Rand) time.Duration {
+	part := random.Float64()
+	return 200*time.Millisecond + time.Duration(part*part*float64(f.scale))
+}
+
+// armed starts the program anew with these failpoints, and after a while once more with what it had.
+func (f *faults) armed(p *process, name string, points func(*rand.Rand) string) fault {
+	return fault{name, func(ctx context.Context, random *rand.Rand) {
+		text := points(random)
+		before := p.rearm(func(*process) string { return text })
+		p.kill()
+		rest(ctx, time.Second+f.long(random))
+		p.rearm(before)
+		p.kill()
+	}}
+}
+
+// jumps is a clock that is set, by seconds or by hours, and set back, again and again.
+func jumps(random *rand.Rand) string {
+	by := between(random, time.Second, time.Minute)
+	if random.IntN(2) == 0 {
+		by = between(random, time.Hour, 10*time.Hour)
+	}
+	if random.IntN(2) == 0 {
+		by = -by
+	}
+	return fmt.Sprintf("clock=jump:%s@%d", by, 5+random.IntN(100))
+}
+
+// throttle gives the program a tenth of the time.
+func (f *faults) throttle(p *process) func(context.Context, *rand.Rand) {
+	return func(ctx context.Context, random *rand.Rand) {
+		for end := time.Now().Add(f.long(random)); time.Now().Before(end) && ctx.Err() == nil; {
+			p.signal(syscall.SIGSTOP)
+			rest(ctx, 90*time.Millisecond)
+			p.signal(syscall.SIGCONT)
+			rest(ctx, 10*time.Millisecond)
+		}
+	}
+}
+
+// readOnly has the engine refuse inserts: into all tables, or only into the one that a view writes while the ledger's
+// row is in.
+func (f *faults) readOnly(ctx context.Context, random *rand.Rand) {
+	tables := [][]string{{"events", "replay", "signals", "sessions"}, {"sessions"}}[random.IntN(2)]
+	set := func(to int) {
+		for _, table := range tables {
+			eventually(f.h.t, fmt.Sprintf("%s is read-only: %d", table, to), func() bool {
+				_, err := f.h.queryIn("gosight", fmt.Sprintf("ALTER TABLE %s MODIFY SETTING table_readonly = %d", table, to))
+				return err == nil
+			})
+		}
+	}
+	set(1)
+	rest(ctx, f.long(random))
+	set(0)
+}
+
 func (f *faults) pause(p *process) func(context.Context, *rand.Rand) {
 	return func(ctx context.Context, random *rand.Rand) {
 		p.signal(syscall.SIGSTOP)
-		rest(ctx, between(random, 200*time.Millisecond, f.scale))
+		rest(ctx, f.long(random))
 		p.signal(syscall.SIGCONT)
 	}
 }
@@ -206,7 +277,7 @@ func (f *faults) pause(p *process) func(context.Context, *rand.Rand) {
 func (f *faults) away(p *process) func(context.Context, *rand.Rand) {
 	return func(ctx context.Context, random *rand.Rand) {
 		p.hold()
-		rest(ctx, between(random, time.Second, f.scale))
+		rest(ctx, f.long(random))
 		p.release()
 	}
 }
@@ -218,99 +289,5 @@ func (f *faults) unreachable(ctx context.Context, d time.Duration) {
 	rest(ctx, d)
 	for _, relay := range f.h.relays {
 		relay.pass()
-	}
-}
-
-// fill takes all the room there is: writes of the agent fail with ENOSPC.
-func (f *faults) fill(ctx context.Context, random *rand.Rand) {
-	agent := f.h.agent
-	agent.mu.Lock()
-	agent.excused = true
-	agent.mu.Unlock()
-	path := filepath.Join(f.h.small, "filler")
-	file, err := os.Create(path)
-	if err == nil {
-		for page := make([]byte, 1<<20); err == nil; {
-			if _, err = file.Write(page); err != nil && len(page) > 4096 {
-				page, err = page[:4096], nil
-			}
-		}
-		file.Close()
-	}
-	rest(ctx, between(random, 300*time.Millisecond, 2*time.Second))
-	os.Remove(path)
-	agent.await()
-	agent.mu.Lock()
-	agent.excused = false
-	agent.mu.Unlock()
-}
-
-// damage lets a backlog gather, kills the agent, and flips or tears off bytes of its files. That data was acked:
-// what of it cannot be read again is lost, and the agent has to say how much.
-func (f *faults) damage(ctx context.Context, random *rand.Rand) {
-	h := f.h
-	for _, relay := range h.relays {
-		relay.stall()
-		relay.reset()
-	}
-	rest(ctx, between(random, 500*time.Millisecond, 1500*time.Millisecond))
-	h.agent.hold()
-	files, _ := filepath.Glob(filepath.Join(h.dir, "agent", "queue", "*", "*.seg"))
-	files = append(files, filepath.Join(h.dir, "agent", "queue", "delivered"))
-	for _, path := range files {
-		f.spoil(path, random)
-	}
-	// No failpoint may end the agent before its counters are read.
-	h.agent.mu.Lock()
-	arm := h.agent.arm
-	h.agent.arm = nil
-	h.agent.mu.Unlock()
-	h.agent.release()
-	h.agent.await()
-	for _, relay := range h.relays {
-		relay.pass()
-	}
-	var m map[string]float64
-	eventually(h.t, "what is left of a damaged queue is delivered", func() bool {
-		var err error
-		m, err = metrics(h.agentAdmin)
-		// New events keep it from being empty; what was found at the start is gone when this much is delivered.
-		return err == nil && m["gosight_queue_oldest_seconds"] < 1
-	})
-	f.mu.Lock()
-	f.lostValues += int(m["gosight_queue_lost_values_total"])
-	f.lostGroups += int(m["gosight_queue_lost_groups_total"])
-	f.mu.Unlock()
-	h.agent.mu.Lock()
-	h.agent.arm = arm
-	h.agent.mu.Unlock()
-}
-
-func (f *faults) spoil(path string, random *rand.Rand) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return // delivered just now
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil || info.Size() == 0 {
-		return
-	}
-	switch random.IntN(4) {
-	case 0: // torn
-		err = file.Truncate(random.Int64N(info.Size()))
-	case 1, 2: // flipped, where something is written
-		var b [1]byte
-		for left := 1 + random.IntN(12); left > 0 && err == nil; {
-			at := random.Int64N(info.Size())
-			if _, err = file.ReadAt(b[:], at); err == nil && (b[0] != 0 || random.IntN(1000) == 0) {
-				b[0] ^= byte(1 << random.IntN(8))
-				_, err = file.WriteAt(b[:], at)
-				left--
-			}
-		}
-	}
-	if err != nil {
-		f.h.t.Errorf("spoil %s: %v", path, err)
 	}
 }

@@ -22,19 +22,25 @@ const (
 	unknownWeight = 6   // for each byte of fields that we do not know, which are gathered one by one
 )
 
+// The last fields that are known: a test holds them against the contract.
+const (
+	lastOfEvent      = 7
+	lastOfEventBatch = 6
+	lastOfBatch      = 12
+)
+
 // weigh is at least what decoding data into v allocates; it looks at tags and lengths only, and stops at limit.
 func weigh(data []byte, v any, limit int) int {
 	if len(data) <= limit/(structWeight/2+1) {
 		return len(data) * (structWeight/2 + 1) // even if it were nothing but empty events
 	}
-	const eventFields = 7
 	event := func(weight int, ev []byte) int {
 		known, entries := weight+structWeight, 0
 		each(ev, func(number protowire.Number, size int, _ []byte) bool {
 			switch {
 			case number == 6:
 				entries++
-			case number > eventFields:
+			case number > lastOfEvent:
 				known += unknownWeight * size
 			}
 			return true
@@ -50,9 +56,9 @@ func weigh(data []byte, v any, limit int) int {
 	case *gosight.Event:
 		return event(len(data), data)
 	case *gosight.EventBatch:
-		metadata, events, last = 3, 4, 5
+		metadata, events, last = 3, 4, lastOfEventBatch
 	case *gosight.Batch:
-		metadata, events, signals, last = 5, 6, 7, 12
+		metadata, events, signals, last = 5, 6, 7, lastOfBatch
 	default:
 		return len(data)
 	}

@@ -69,6 +69,20 @@ func TestDecodingIsBounded(t *testing.T) {
 	}
 }
 
+// A field that is added to the contract is not weighed as one that nobody knows.
+func TestFieldsAreKnown(t *testing.T) {
+	for last, message := range map[int]proto.Message{
+		lastOfEvent: &gosight.Event{}, lastOfEventBatch: &gosight.EventBatch{}, lastOfBatch: &gosight.Batch{},
+	} {
+		fields := message.ProtoReflect().Descriptor().Fields()
+		for i := range fields.Len() {
+			if number := int(fields.Get(i).Number()); number > last {
+				t.Errorf("%T has a field %d", message, number)
+			}
+		}
+	}
+}
+
 // What people send fits, and is worth more than half of the limit.
 func TestHonestBatchesFit(t *testing.T) {
 	batch := &gosight.EventBatch{SessionId: "0192f3a4-5b6c-7d8e-9f01-23456789abcd", Metadata: map[string]string{"url": "https://shop.example/"}}

@@ -1,0 +1,161 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gosight/gosight/aggregator/store"
+)
+
+// checkQueries asks everything that the product ever asks twice: of the tables as they are, with all that was
+// inserted again, and of a copy in which every row stands once. No answer may differ.
+func (h *house) checkQueries(r *report, ledger map[string]tally) {
+	const copied = "once"
+	asIs, once := h.store("gosight"), h.store(copied)
+	defer asIs.Close()
+	defer once.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := once.Migrate(ctx); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, table := range []string{"events", "replay", "signals"} { // sessions follow from events
+		h.mustQuery(fmt.Sprintf("INSERT INTO %s.%s SELECT * FROM gosight.%[2]s FINAL", copied, table))
+	}
+	sessions := make([]string, 0, len(ledger))
+	for session := range ledger {
+		sessions = append(sessions, session)
+	}
+	slices.Sort(sessions)
+	asked := map[string]bool{}
+	for _, q := range questions(sessions) {
+		name, _, _ := strings.Cut(q.name, " ")
+		asked[name] = true
+		got, want := answer(ctx, q, asIs), answer(ctx, q, once)
+		if got != want {
+			r.add("query %s: repeats change the answer from\n    %.600s\n  to\n    %.600s", q.name, want, got)
+		}
+	}
+	for i := range reflect.TypeFor[*store.Reader]().NumMethod() {
+		if name := reflect.TypeFor[*store.Reader]().Method(i).Name; !asked[name] {
+			r.add("query %s is not asked here: add it to questions", name)
+		}
+	}
+}
+
+func (h *house) store(database string) *store.Store {
+	cfg := store.Default()
+	cfg.URL, cfg.Database, cfg.EventDays, cfg.ReplayDays = h.clickhouseURL, database, 0, 0
+	s, err := store.New(cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+// question is one way of asking a Reader; its name begins with the method's.
+type question struct {
+	name string
+	ask  func(context.Context, *store.Reader) (any, error)
+}
+
+func answer(ctx context.Context, q question, of *store.Store) string {
+	said, err := q.ask(ctx, of.Reader("default"))
+	if err != nil {
+		return err.Error()
+	}
+	text, err := json.Marshal(said)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// questions are all that a Reader can be asked, about all visits and about some. Clocks were off by hours.
+func questions(sessions []string) []question {
+	from, to := time.Now().Add(-48*time.Hour).UnixMilli(), time.Now().Add(48*time.Hour).UnixMilli()
+	type reader = *store.Reader
+	// Live says how long ago rows came in: the copy is younger.
+	settled := func(sessions []store.Session, err error) (any, error) {
+		for i := range sessions {
+			sessions[i].Live = false
+		}
+		slices.SortFunc(sessions, func(a, b store.Session) int { return strings.Compare(a.SessionID, b.SessionID) })
+		return sessions, err
+	}
+	list := func(name string, f store.SessionFilter) question {
+		f.From, f.To, f.Limit = from, to, 200
+		return question{"Sessions " + name, func(ctx context.Context, r reader) (any, error) {
+			var all []store.Session
+			for {
+				page, next, err := r.Sessions(ctx, f)
+				if all = append(all, page...); err != nil || next == "" {
+					return settled(all, err)
+				}
+				f.Cursor = next
+			}
+		}}
+	}
+	steps := []store.FunnelStep{{Kind: "page", Match: "/p/"}, {Kind: "click", Match: "#f"}, {Kind: "event", Match: "none"}}
+	asked := []question{
+		list("all", store.SessionFilter{}),
+		list("of a page", store.SessionFilter{Page: "/p/unary1"}),
+		list("of a user", store.SessionFilter{User: "stream0"}),
+		list("with rage", store.SessionFilter{Kinds: []string{"rage_click"}}),
+		list("long", store.SessionFilter{MinDurationMS: 2000, Browser: []string{"Firefox"}}),
+		{"RecentSessions", func(ctx context.Context, r reader) (any, error) {
+			return settled(r.RecentSessions(ctx, 48*time.Hour, len(sessions)))
+		}},
+		{"Facets", func(ctx context.Context, r reader) (any, error) {
+			facets, err := r.Facets(ctx, from, to)
+			facets.Live = 0
+			return facets, err
+		}},
+		{"TopPages", func(ctx context.Context, r reader) (any, error) { return r.TopPages(ctx, from, to) }},
+		{"Funnel", func(ctx context.Context, r reader) (any, error) {
+			return r.Funnel(ctx, store.FunnelFilter{From: from, To: to, WindowMS: 3_600_000, Steps: steps})
+		}},
+		{"Insights", func(ctx context.Context, r reader) (any, error) {
+			return r.Insights(ctx, store.InsightFilter{From: from, To: to, BucketMS: 60_000})
+		}},
+		{"LastAlert", func(ctx context.Context, r reader) (any, error) { return r.LastAlert(ctx, "none") }},
+		{"MatchAlert", func(ctx context.Context, r reader) (any, error) {
+			return r.MatchAlert(ctx, store.AlertFilter{Kind: "rage_click", From: from, To: to}, 1)
+		}},
+	}
+	for _, kind := range []string{"click", "rage_click"} {
+		for _, run := range []string{"unary0", "http1", "rage0"} {
+			asked = append(asked, question{"Heatmap of " + kind + " on " + run, func(ctx context.Context, r reader) (any, error) {
+				return r.Heatmap(ctx, store.HeatFilter{From: from, To: to, Page: pageOf(run), Kind: kind, Viewport: "desktop"})
+			}})
+		}
+	}
+	for i := 0; i < len(sessions); i += max(1, len(sessions)/6) {
+		id := sessions[i]
+		asked = append(asked,
+			question{"Session " + id, func(ctx context.Context, r reader) (any, error) {
+				session, err := r.Session(ctx, id)
+				session.Live = false
+				return session, err
+			}},
+			question{"Signals " + id, func(ctx context.Context, r reader) (any, error) { return r.Signals(ctx, id) }},
+			question{"Pages " + id, func(ctx context.Context, r reader) (any, error) { return r.Pages(ctx, id) }},
+			question{"Events " + id, func(ctx context.Context, r reader) (any, error) {
+				events, next, err := r.Events(ctx, id, nil, "", 1000)
+				return []any{events, next}, err
+			}},
+			question{"EventsSince " + id, func(ctx context.Context, r reader) (any, error) { return r.EventsSince(ctx, id, 0) }},
+			question{"Replay " + id, func(ctx context.Context, r reader) (any, error) { return r.Replay(ctx, id, 0, "", 1000) }},
+			question{"ReplaySince " + id, func(ctx context.Context, r reader) (any, error) { return r.ReplaySince(ctx, id, 0) }},
+		)
+	}
+	return asked
+}
