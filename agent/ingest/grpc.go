@@ -42,7 +42,8 @@ const (
 // Server bounds what connections may cost.
 type Server struct {
 	MaxMessageBytes int `help:"Largest message or request body, decompressed and decoded: one replay snapshot with its neighbours." default:"20971520"`
-	// Memory is about three times this: as it came, as it is decoded, and what has not been collected yet.
+	// Memory is about four times this: what is still arriving, as it came, as it is decoded, and what has not been
+	// collected yet.
 	MaxPendingBytes int64  `help:"Bytes of requests and of streams' events that are worked on at a time, decompressed." default:"67108864"`
 	MaxStreams      uint32 `help:"Concurrent requests and streams on one connection." default:"1000"`
 	// A client is an address: an office behind one has some hundred browsers, a server a few connections.
@@ -72,6 +73,7 @@ func NewGRPCServer(listener net.Listener, cfg Server, keys *Keys, p *Pipeline) *
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: cfg.IdleTimeout, Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
+	listener = boundArrivals(listener, cfg.MaxMessageBytes, cfg.MaxPendingBytes, p.metrics.refused)
 	s := &GRPCServer{server: server, health: health.NewServer(), listener: listener}
 	gosight.RegisterIngestorServer(server, &grpcIngestor{pipeline: p, keys: keys})
 	grpc_health_v1.RegisterHealthServer(server, s.health)

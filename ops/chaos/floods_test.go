@@ -27,7 +27,7 @@ import (
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
-var idle = flag.Int("idle", 2000, "idle connections in TestFloods")
+var idle = flag.Int("idle", 10_000, "idle connections in TestFloods")
 
 const (
 	floodLasts = 12 * time.Second
@@ -154,9 +154,11 @@ func openIdle(t *testing.T, n int, grpcAddr, httpAddr, relay string) []net.Conn 
 	conns := make([]net.Conn, 0, n)
 	for i := range n {
 		addr := []string{grpcAddr, httpAddr, relay}[i%3]
-		conn, err := net.Dial("tcp", addr)
+		// From many addresses: one has neither the ports for so many, nor would it be let in with them.
+		from := net.IPv4(127, 1, byte(i/500), 1)
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}).DialContext(t.Context(), "tcp", addr)
 		if err != nil {
-			t.Fatalf("idle connection %d: %v", i, err)
+			t.Fatalf("idle connection %d, from %s: %v", i, from, err)
 		}
 		conns = append(conns, conn)
 		switch {
