@@ -179,16 +179,15 @@ func (r *Reader) summaries(ctx context.Context, ids []string) ([]Session, error)
 	return sessions, nil
 }
 
-// activity fills the visits' strips. They are drawn, not counted with: an event inserted twice may show twice
-// until its rows are merged.
+// activity fills the visits' strips.
 func (r *Reader) activity(ctx context.Context, args []any, byID map[string]*Session) error {
 	return r.query(ctx, fmt.Sprintf(`SELECT session_id,
 			toUInt8(least(%[1]d - 1, intDiv(at * %[1]d, span))) AS bucket, toUInt32(count())
 		FROM (SELECT session_id, dateDiff('millisecond', started, ts) AS at, greatest(1, dateDiff('millisecond', started, ended)) AS span
-			FROM events
+			FROM (SELECT session_id, ts FROM events FINAL WHERE project = @project AND session_id IN @ids) AS ledger
 			INNER JOIN (SELECT session_id, min(started_at) AS started, max(ended_at) AS ended FROM sessions
 				WHERE project = @project AND session_id IN @ids GROUP BY session_id) AS visit USING (session_id)
-			WHERE project = @project AND session_id IN @ids AND ts >= started AND ts <= ended)
+			WHERE ts >= started AND ts <= ended)
 		GROUP BY session_id, bucket`, activityBuckets), args,
 		func(row driver.Rows) error {
 			var id string
