@@ -1,9 +1,11 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -79,9 +81,21 @@ func answer(ctx context.Context, q question, of *store.Store) string {
 	return string(text)
 }
 
+// exported is a question whose answer is a file. Its lines come in any order.
+func exported(name string, write func(context.Context, *store.Reader, io.Writer) error) question {
+	return question{name, func(ctx context.Context, r *store.Reader) (any, error) {
+		var file bytes.Buffer
+		err := write(ctx, r, &file)
+		lines := strings.Split(file.String(), "\n")
+		slices.Sort(lines)
+		return lines, err
+	}}
+}
+
 // questions are all that a Reader can be asked, about all visits and about some. Clocks were off by hours.
 func questions(sessions []string) []question {
 	from, to := time.Now().Add(-48*time.Hour).UnixMilli(), time.Now().Add(48*time.Hour).UnixMilli()
+	all := store.SessionFilter{From: from, To: to, Limit: 200}
 	type reader = *store.Reader
 	// Live says how long ago rows came in: the copy is younger.
 	settled := func(sessions []store.Session, err error) (any, error) {
@@ -126,6 +140,18 @@ func questions(sessions []string) []question {
 		{"Insights", func(ctx context.Context, r reader) (any, error) {
 			return r.Insights(ctx, store.InsightFilter{From: from, To: to, BucketMS: 60_000})
 		}},
+		{"Paths", func(ctx context.Context, r reader) (any, error) {
+			return r.Paths(ctx, store.PathFilter{From: from, To: to, Steps: 3})
+		}},
+		{"Retention", func(ctx context.Context, r reader) (any, error) { return r.Retention(ctx, from, to) }},
+		{"Segments", func(ctx context.Context, r reader) (any, error) { return r.Segments(ctx) }},
+		{"Annotations", func(ctx context.Context, r reader) (any, error) { return r.Annotations(ctx, from, to) }},
+		exported("ExportSessions", func(ctx context.Context, r reader, to io.Writer) error {
+			return r.ExportSessions(ctx, all, "csv", to)
+		}),
+		exported("ExportSignals", func(ctx context.Context, r reader, out io.Writer) error {
+			return r.ExportSignals(ctx, store.InsightFilter{From: from, To: to, BucketMS: 60_000}, "csv", out)
+		}),
 		{"LastAlert", func(ctx context.Context, r reader) (any, error) { return r.LastAlert(ctx, "none") }},
 		{"MatchAlert", func(ctx context.Context, r reader) (any, error) {
 			return r.MatchAlert(ctx, store.AlertFilter{Kind: "rage_click", From: from, To: to}, 1)
@@ -152,6 +178,9 @@ func questions(sessions []string) []question {
 				events, next, err := r.Events(ctx, id, nil, "", 1000)
 				return []any{events, next}, err
 			}},
+			exported("ExportEvents "+id, func(ctx context.Context, r reader, to io.Writer) error {
+				return r.ExportEvents(ctx, id, "csv", to)
+			}),
 			question{"EventsSince " + id, func(ctx context.Context, r reader) (any, error) { return r.EventsSince(ctx, id, 0) }},
 			question{"Replay " + id, func(ctx context.Context, r reader) (any, error) { return r.Replay(ctx, id, 0, "", 1000) }},
 			question{"ReplaySince " + id, func(ctx context.Context, r reader) (any, error) { return r.ReplaySince(ctx, id, 0) }},
