@@ -48,9 +48,15 @@ func TestServe(t *testing.T) {
 	go controls.Serve(listener)
 	defer controls.Close()
 
+	named := map[string]bool{}
+	for _, s := range seeds.truth.sessions {
+		named[s.UserID] = true
+	}
+	delete(named, "")
+	users := len(named)
 	note, err := json.Marshal(map[string]any{
 		"ui": server.URL, "control": "http://" + listener.Addr().String(), "sessions": len(seeds.truth.sessions),
-		"recorded": (visits + 2) / 3, "clicks_on": seeds.truth.clicksOn, "by_kind": seeds.truth.byKind, "by_page": seeds.truth.byPage,
+		"recorded": (visits + 2) / 3, "clicks_on": seeds.truth.clicksOn, "by_kind": seeds.truth.byKind, "by_page": seeds.truth.byPage, "users": users,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ export interface Seeded {
   control: string;
   sessions: number;
   recorded: number;
+  /** Visitors that the site named. */
+  users: number;
   clicks_on: Record<string, number>;
   by_kind: Record<string, number>;
   by_page: Record<string, number>;

@@ -34,6 +34,9 @@ const pages: [path: string, settled: string][] = [
   ["/insights", "canvas"],
   ["/heatmaps", "canvas.heat-canvas"],
   ["/funnels?step=page:shop&step=click:%23pay", ".level"],
+  [`/paths?page=${encodeURIComponent("https://shop.example/")}`, ".flow-node"],
+  ["/retention", ".retention td"],
+  ["/pipeline", ".pipeline-table td"],
   ["/docs", "details"],
 ];
 const built = existsSync(new URL("../dist/index.html", import.meta.url));
@@ -202,6 +205,82 @@ describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { t
     await page.getByLabel("Page").first().fill("nowhere-at-all");
     await page.waitForURL(/nowhere-at-all/);
     await page.locator(".level-head .num", { hasText: /^0/ }).first().waitFor();
+    await page.context().close();
+  });
+
+  test("paths: from the first page to the checkout, and on from there", async () => {
+    const page = await open(`/paths?page=${encodeURIComponent("https://shop.example/")}`);
+    const to = (step: number, name: string) =>
+      page.locator(`.flow-name[data-step="${step}"]`, { hasText: name });
+    await to(1, "/checkout").waitFor();
+    const came = Number(await to(1, "/checkout").locator(".num").textContent());
+    // Every recorded visit goes there, and ends there.
+    expect(came).toBeGreaterThanOrEqual(seeded.recorded);
+    expect(came).toBeLessThanOrEqual(seeded.sessions);
+    await to(1, "/checkout").click();
+    await page.waitForURL(/page=.*checkout/);
+    await to(0, "/checkout").waitFor();
+    expect(Number(await to(1, "left the site").locator(".num").textContent())).toBeGreaterThanOrEqual(
+      seeded.recorded,
+    );
+    await page.getByRole("button", { name: "To here" }).click();
+    await page.waitForURL(/direction=to/);
+    await to(1, "/").first().waitFor();
+    await page.context().close();
+  });
+
+  test("retention: the users of all weeks are the seed's", async () => {
+    const page = await open("/retention");
+    await page.locator(".retention tbody tr").first().waitFor();
+    const users = await page.locator(".retention tbody tr td:nth-of-type(1)").allTextContents();
+    expect(users.reduce((sum, n) => sum + Number(n), 0)).toBe(seeded.users);
+    await page.context().close();
+  });
+
+  test("segments: filters saved under a name come back, and go", async () => {
+    const page = await open("/sessions?kind=dead_click&device=mobile");
+    await page.locator(".visit").first().waitFor();
+    await page.getByRole("button", { name: "Segments" }).click();
+    await page.getByLabel("Name of these filters").fill("Dead on a phone");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: "Dead on a phone", exact: true }).waitFor();
+    await page.goto(`${seeded.ui}/sessions`);
+    await page.getByRole("button", { name: "Segments" }).click();
+    await page.getByRole("button", { name: "Dead on a phone", exact: true }).click();
+    await page.waitForURL((url) => /kind=dead_click/.test(url.search) && /device=mobile/.test(url.search));
+    await page.getByRole("button", { name: "Segments" }).click();
+    await page.getByRole("button", { name: "Delete segment Dead on a phone" }).click();
+    await page.getByText("Nothing is saved yet.").waitFor();
+    await page.context().close();
+  });
+
+  test("insights: a note stands beside the chart until it is deleted", async () => {
+    const page = await open("/insights?range=7d");
+    await page.getByRole("button", { name: "Add a note" }).click();
+    await page.getByLabel("What happened").fill("New checkout");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.locator(".annotations .chip", { hasText: "New checkout" }).waitFor();
+    await page.getByRole("button", { name: "Delete note New checkout" }).click();
+    await page.locator(".annotations .chip", { hasText: "New checkout" }).waitFor({ state: "detached" });
+    await page.context().close();
+  });
+
+  test("sessions: an error's message and a property of an event narrow the list", async () => {
+    const page = await open("/sessions?error=order.id");
+    await page.locator(".visit").first().waitFor();
+    await page.getByRole("button", { name: "Filters" }).click();
+    await page.getByLabel("Error message contains").fill("no such error");
+    await page.getByLabel("Error message contains").press("Enter");
+    await page.waitForURL(/error=no\+such/);
+    await page.getByText("No session fits these filters").waitFor();
+    await page.context().close();
+  });
+
+  test("pipeline: the program's own figures, its tables and what it refused", async () => {
+    const page = await open("/pipeline");
+    const events = page.locator(".pipeline-table tr", { has: page.getByText("events", { exact: true }) });
+    await events.first().waitFor();
+    expect(await events.first().locator("td").first().textContent()).toMatch(/\d/);
     await page.context().close();
   });
 

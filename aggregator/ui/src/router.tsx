@@ -121,6 +121,39 @@ const funnels = createRoute({
   component: lazyRouteComponent(() => import("./pages/Funnels"), "FunnelsPage"),
 });
 
+export interface PathsSearch {
+  range?: Range;
+  page?: string;
+  direction?: "to";
+}
+
+const paths = createRoute({
+  getParentRoute: () => root,
+  path: "/paths",
+  validateSearch: (raw: Record<string, unknown>): PathsSearch => {
+    const { page } = parseSessionSearch(raw);
+    const range = parseRange(raw.range);
+    return {
+      ...(range && range !== "all" ? { range } : {}),
+      ...(page ? { page } : {}),
+      ...(raw.direction === "to" ? { direction: "to" } : {}),
+    };
+  },
+  component: lazyRouteComponent(() => import("./pages/Paths"), "PathsPage"),
+});
+
+const retention = createRoute({
+  getParentRoute: () => root,
+  path: "/retention",
+  component: lazyRouteComponent(() => import("./pages/Retention"), "RetentionPage"),
+});
+
+const pipeline = createRoute({
+  getParentRoute: () => root,
+  path: "/pipeline",
+  component: lazyRouteComponent(() => import("./pages/Pipeline"), "PipelinePage"),
+});
+
 const docs = createRoute({
   getParentRoute: () => root,
   path: "/docs",
@@ -128,7 +161,18 @@ const docs = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, sessions, session, insights, heatmaps, funnels, docs]),
+  routeTree: root.addChildren([
+    home,
+    sessions,
+    session,
+    insights,
+    heatmaps,
+    funnels,
+    paths,
+    retention,
+    pipeline,
+    docs,
+  ]),
   parseSearch,
   stringifySearch,
   defaultPreload: "intent",

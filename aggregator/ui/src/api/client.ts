@@ -9,6 +9,13 @@ export type Facets = components["schemas"]["Facets"];
 export type Insights = components["schemas"]["Insights"];
 export type KindSeries = components["schemas"]["KindSeries"];
 export type Heatmap = components["schemas"]["Heatmap"];
+export type PathLink = components["schemas"]["PathLink"];
+export type Cohort = components["schemas"]["Cohort"];
+export type Member = components["schemas"]["Member"];
+export type AgentFlow = components["schemas"]["AgentFlow"];
+export type TableSize = components["schemas"]["TableSize"];
+export type Annotation = components["schemas"]["Annotation"];
+export type Segment = components["schemas"]["Segment"];
 export type FunnelLevel = components["schemas"]["FunnelLevel"];
 export type SessionsQuery = NonNullable<operations["list-sessions"]["parameters"]["query"]>;
 
@@ -29,6 +36,11 @@ interface Answer<T> {
   data?: T;
   error?: { detail?: string; title?: string };
   response: Response;
+}
+
+/** Waits for a change to be made; an answer without a body is its success. */
+export async function done(request: Promise<Answer<unknown>>): Promise<void> {
+  await unwrap(request.then((answer) => ({ ...answer, data: answer.response.ok ? true : undefined })));
 }
 
 /** Waits for an answer and returns its data; everything else is an ApiError. */

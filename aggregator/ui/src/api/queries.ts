@@ -98,6 +98,47 @@ export const funnelQuery = (project: string, params: Period & { window_ms: numbe
     placeholderData: keepPreviousData,
   });
 
+export const pathsQuery = (
+  project: string,
+  params: Period & { page: string; direction: "from" | "to"; steps: number },
+) =>
+  queryOptions({
+    queryKey: ["paths", project, params],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/paths", { params: { query: { ...params, project } }, signal })),
+    enabled: params.page !== "",
+    placeholderData: keepPreviousData,
+  });
+
+export const retentionQuery = (project: string, period: Period) =>
+  queryOptions({
+    queryKey: ["retention", project, period],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/retention", { params: { query: { ...period, project } }, signal })),
+    placeholderData: keepPreviousData,
+  });
+
+export const fleetQuery = queryOptions({
+  queryKey: ["fleet"],
+  queryFn: ({ signal }) => unwrap(client.GET("/api/v1/fleet", { signal })),
+  refetchInterval: 5_000,
+});
+
+export const segmentsQuery = (project: string) =>
+  queryOptions({
+    queryKey: ["segments", project],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/segments", { params: { query: { project } }, signal })),
+  });
+
+export const annotationsQuery = (project: string, period: Period) =>
+  queryOptions({
+    queryKey: ["annotations", project, period],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/annotations", { params: { query: { ...period, project } }, signal })),
+    placeholderData: keepPreviousData,
+  });
+
 /** One chunk of replay: from a moment's checkpoint, or after a cursor. */
 export const loadReplay = (project: string, id: string, at: { from?: number; cursor?: string }) =>
   unwrap(

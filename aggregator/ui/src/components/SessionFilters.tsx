@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useId, useState } from "react";
 import type { Facets } from "../api/client";
 import { useI18n } from "../i18n";
 import type { TextKey } from "../i18n/en";
@@ -7,18 +7,22 @@ import { country } from "../model/format";
 import { byGravity, kindColor } from "../model/signals";
 import { useSettled } from "./clock";
 import { Icon } from "./Icon";
+import { Popover } from "./Popover";
+import { Segments } from "./Segments";
 import { KindIcon, useKindName } from "./Signals";
 
 interface Props {
   search: SessionSearch;
   change: (next: Partial<SessionSearch>) => void;
+  /** Puts other filters in the place of all these. */
+  choose: (search: SessionSearch) => void;
   facets: Facets | undefined;
 }
 
 const durations = [10, 60, 300, 900] as const;
 
 /** Every filter of the list; their state is the address, never a copy of it. */
-export function SessionFilters({ search, change, facets }: Props) {
+export function SessionFilters({ search, change, choose, facets }: Props) {
   const { t, locale } = useI18n();
   const kindName = useKindName();
   const kindCounts = new Map(facets?.kinds.map((k) => [k.value, k.sessions]));
@@ -34,7 +38,11 @@ export function SessionFilters({ search, change, facets }: Props) {
   }
   if (search.min) add("min", `${t("filter.duration")} ≥ ${search.min} s`, { min: undefined });
   if (search.errors) add("errors", t("filter.errors"), { errors: undefined });
-  if (search.event) add("event", `${t("filter.event")}: ${search.event}`, { event: undefined });
+  if (search.event)
+    add("event", `${t("filter.event")}: ${search.event}`, { event: undefined, prop: undefined });
+  for (const prop of search.prop ?? []) add(`prop ${prop}`, prop, { prop: toggle(search.prop, prop) });
+  if (search.error) add("error", `${t("event.error")}: ${search.error}`, { error: undefined });
+  if (search.release) add("release", `${t("filter.release")}: ${search.release}`, { release: undefined });
 
   return (
     <search aria-label={t("filter.more")}>
@@ -66,6 +74,7 @@ export function SessionFilters({ search, change, facets }: Props) {
           {t("filter.live")}
         </button>
         <MoreFilters search={search} change={change} facets={facets} />
+        <Segments search={search} choose={choose} />
         {activeFilters(search) > 0 && (
           <button
             type="button"
@@ -75,6 +84,9 @@ export function SessionFilters({ search, change, facets }: Props) {
                 page: undefined,
                 user: undefined,
                 event: undefined,
+                prop: undefined,
+                error: undefined,
+                release: undefined,
                 kind: undefined,
                 country: undefined,
                 browser: undefined,
@@ -163,26 +175,8 @@ function TextFilter(props: {
   );
 }
 
-function MoreFilters({ search, change, facets }: Props) {
+function MoreFilters({ search, change, facets }: Omit<Props, "choose">) {
   const { t, locale } = useI18n();
-  const [open, setOpen] = useState(false);
-  const root = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (!open) return;
-    const close = (event: Event) => {
-      const escaped = event instanceof KeyboardEvent && event.key === "Escape";
-      if (escaped) root.current?.querySelector("button")?.focus();
-      if (escaped || !(event.target instanceof Node && root.current?.contains(event.target))) setOpen(false);
-    };
-    document.addEventListener("pointerdown", close);
-    const onKey = (event: KeyboardEvent) => event.key === "Escape" && close(event);
-    document.addEventListener("keydown", onKey);
-    return () => {
-      document.removeEventListener("pointerdown", close);
-      document.removeEventListener("keydown", onKey);
-    };
-  }, [open]);
-
   const group = (name: "country" | "browser" | "device", values: Facets["countries"]) => (
     <fieldset>
       <legend>{t(`filter.${name}`)}</legend>
@@ -205,12 +199,9 @@ function MoreFilters({ search, change, facets }: Props) {
   );
 
   return (
-    <div className="popover-root" ref={root}>
-      <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}>
-        <Icon name="filter" size={14} /> {t("filter.more")}
-      </button>
-      {open && (
-        <div className="popover">
+    <Popover label={t("filter.more")} icon="filter">
+      {() => (
+        <>
           {group("country", facets?.countries ?? [])}
           {group("browser", facets?.browsers ?? [])}
           {group("device", facets?.devices ?? [])}
@@ -231,18 +222,35 @@ function MoreFilters({ search, change, facets }: Props) {
               </select>
             </label>
           </div>
-          <label>
-            <span className="label">{t("filter.event")}</span>
-            <input
-              className="field"
-              defaultValue={search.event}
-              maxLength={128}
-              onBlur={(e) => change({ event: e.target.value.trim() || undefined })}
-              onKeyDown={(e) =>
-                e.key === "Enter" && change({ event: e.currentTarget.value.trim() || undefined })
-              }
+          <ChoiceFilter
+            label="filter.event"
+            value={search.event}
+            values={facets?.events}
+            set={(event) => change({ event, prop: undefined })}
+          />
+          {search.event && (
+            <ChoiceFilter
+              key={search.event}
+              label="filter.prop"
+              value={search.prop?.[0]}
+              values={facets?.props
+                .filter((p) => p.value.startsWith(`${search.event}.`))
+                .map((p) => ({ ...p, value: `${p.value.slice((search.event?.length ?? 0) + 1)}=` }))}
+              set={(prop) => change({ prop: prop?.includes("=") ? [prop] : undefined })}
             />
-          </label>
+          )}
+          <ChoiceFilter
+            label="filter.error"
+            value={search.error}
+            values={facets?.errors}
+            set={(error) => change({ error })}
+          />
+          <ChoiceFilter
+            label="filter.release"
+            value={search.release}
+            values={facets?.releases}
+            set={(release) => change({ release })}
+          />
           <div>
             <span className="label">{t("panel.console")}</span>
             <button
@@ -254,8 +262,38 @@ function MoreFilters({ search, change, facets }: Props) {
               {t("filter.errors")}
             </button>
           </div>
-        </div>
+        </>
       )}
-    </div>
+    </Popover>
+  );
+}
+
+/** A text that is looked for, with what there is to choose from. */
+function ChoiceFilter(props: {
+  label: TextKey;
+  value: string | undefined;
+  values: Facets["countries"] | undefined;
+  set: (value: string | undefined) => void;
+}) {
+  const { t } = useI18n();
+  const list = useId();
+  const take = (typed: string) => props.set(typed.trim() || undefined);
+  return (
+    <label>
+      <span className="label">{t(props.label)}</span>
+      <input
+        className="field"
+        list={list}
+        defaultValue={props.value}
+        maxLength={256}
+        onBlur={(e) => e.target.value.trim() !== (props.value ?? "") && take(e.target.value)}
+        onKeyDown={(e) => e.key === "Enter" && take(e.currentTarget.value)}
+      />
+      <datalist id={list}>
+        {props.values?.slice(0, 50).map(({ value }) => (
+          <option key={value} value={value} />
+        ))}
+      </datalist>
+    </label>
   );
 }

@@ -10,6 +10,9 @@ const tabs = [
   { to: "/insights", text: "nav.insights", icon: "insights" },
   { to: "/heatmaps", text: "nav.heatmaps", icon: "heatmap" },
   { to: "/funnels", text: "nav.funnels", icon: "funnel" },
+  { to: "/paths", text: "nav.paths", icon: "paths" },
+  { to: "/retention", text: "nav.retention", icon: "retention" },
+  { to: "/pipeline", text: "nav.pipeline", icon: "pipeline" },
   { to: "/docs", text: "nav.api", icon: "docs" },
 ] as const satisfies { to: string; text: string; icon: IconName }[];
 

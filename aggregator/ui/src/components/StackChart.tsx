@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import type { Annotation } from "../api/client";
 import { useI18n } from "../i18n";
 import type { Stacked } from "../model/series";
 import { kindColor } from "../model/signals";
@@ -32,7 +33,14 @@ function useThemeChanges(): number {
 }
 
 /** Signals over time as stacked bars, with the bucket under the pointer spelt out. */
-export function StackChart({ data, bucket, label }: { data: Stacked; bucket: number; label: string }) {
+export function StackChart(props: {
+  data: Stacked;
+  bucket: number;
+  label: string;
+  /** Moments that are marked, such as releases. */
+  marked: Annotation[];
+}) {
+  const { data, bucket, label, marked } = props;
   const { t, locale } = useI18n();
   const kindName = useKindName();
   const place = useRef<HTMLDivElement>(null);
@@ -133,6 +141,27 @@ export function StackChart({ data, bucket, label }: { data: Stacked; bucket: num
         ],
       },
     };
+    const flag = color(element, "var(--accent)");
+    options.hooks = {
+      ...options.hooks,
+      draw: [
+        (u) => {
+          u.ctx.save();
+          u.ctx.strokeStyle = flag;
+          u.ctx.lineWidth = devicePixelRatio;
+          u.ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+          for (const { at } of marked) {
+            const x = Math.round(u.valToPos(at / 1000, "x", true));
+            if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+            u.ctx.beginPath();
+            u.ctx.moveTo(x, u.bbox.top);
+            u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
+            u.ctx.stroke();
+          }
+          u.ctx.restore();
+        },
+      ],
+    };
     const plot = new uPlot(options, [data.times, ...data.tops.toReversed()], element);
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 248 }));
     observer.observe(element);
@@ -140,7 +169,7 @@ export function StackChart({ data, bucket, label }: { data: Stacked; bucket: num
       observer.disconnect();
       plot.destroy();
     };
-  }, [data, bucket, locale, theme]);
+  }, [data, bucket, locale, theme, marked]);
 
   return (
     <figure className="chart">

@@ -18,6 +18,9 @@ export interface SessionSearch {
   page?: string;
   user?: string;
   event?: string;
+  prop?: string[];
+  error?: string;
+  release?: string;
   kind?: string[];
   country?: string[];
   browser?: string[];
@@ -58,6 +61,9 @@ export function parseSessionSearch(raw: Raw): SessionSearch {
     page: text(raw.page),
     user: text(raw.user),
     event: text(raw.event),
+    prop: texts(raw.prop),
+    error: text(raw.error),
+    release: text(raw.release),
     kind: texts(raw.kind),
     country: texts(raw.country),
     browser: texts(raw.browser),
@@ -81,6 +87,9 @@ export function toSessionsQuery(search: SessionSearch, now: number): SessionsQue
     page: search.page,
     user: search.user,
     event: search.event,
+    prop: search.event ? search.prop : undefined,
+    error: search.error,
+    release: search.release,
     kind: search.kind,
     country: search.country,
     browser: search.browser,

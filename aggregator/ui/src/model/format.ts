@@ -70,3 +70,15 @@ export const initials = (name: string): string =>
     .replace(/[^\p{L}\p{N}]/gu, "")
     .slice(0, 2)
     .toUpperCase();
+
+/** Bytes in the unit that makes them short. */
+export function bytes(n: number, locale: Locale): string {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+  const at = n < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(n) / 3));
+  return new Intl.NumberFormat(locale, {
+    style: "unit",
+    unit: units[at] ?? "byte",
+    unitDisplay: at === 0 ? "narrow" : "short",
+    maximumFractionDigits: 1,
+  }).format(n / 1000 ** at);
+}

@@ -4,26 +4,35 @@ import { useEffect, useRef, useState } from "react";
 import type { Heatmap } from "../api/client";
 import { heatmapQuery, pagesQuery, type Viewport } from "../api/queries";
 import { Icon } from "../components/Icon";
+import { PageSelect } from "../components/PageSelect";
 import { RangeSelect, usePeriod } from "../components/Period";
 import { useProject } from "../components/project";
 import { KindIcon, useKindName } from "../components/Signals";
 import { Empty, ErrorState, Skeleton } from "../components/States";
 import { useI18n } from "../i18n";
 import type { Range } from "../model/filters";
-import { path } from "../model/format";
 import { draw, heightOf } from "../model/heat";
 import { kindColor } from "../model/signals";
 import { type PageSnapshot, showSnapshot } from "../replay/snapshot";
 import "../styles/heatmaps.css";
 
 const route = getRouteApi("/heatmaps");
-const layers = ["click", "rage_click", "dead_click", "unresponsive_click", "error_click", "scroll"] as const;
+const layers = [
+  "click",
+  "move",
+  "rage_click",
+  "dead_click",
+  "unresponsive_click",
+  "error_click",
+  "scroll",
+] as const;
 type Layer = (typeof layers)[number];
+const isPlain = (name: Layer) => name === "click" || name === "move" || name === "scroll";
 const screens: Viewport[] = ["desktop", "tablet", "mobile"];
 
 /** Where on a page things happened, drawn over the page as a visit recorded it. */
 export function HeatmapsPage() {
-  const { t, locale } = useI18n();
+  const { t } = useI18n();
   const kindName = useKindName();
   const project = useProject();
   const search = route.useSearch();
@@ -46,21 +55,7 @@ export function HeatmapsPage() {
     <div className="page">
       <div className="page-head">
         <h1>{t("heat.title")}</h1>
-        <select
-          className="field heat-page"
-          aria-label={t("heat.page")}
-          value={page}
-          onChange={(e) => set({ page: e.target.value })}
-        >
-          {search.page && !pages.data?.pages.some((p) => p.url === search.page) && (
-            <option value={search.page}>{path(search.page)}</option>
-          )}
-          {pages.data?.pages.map((p) => (
-            <option key={p.url} value={p.url}>
-              {path(p.url)} ({p.sessions.toLocaleString(locale)})
-            </option>
-          ))}
-        </select>
+        <PageSelect page={page} pages={pages.data?.pages} choose={(next) => set({ page: next })} />
         <span className="fill" />
         <select
           className="field"
@@ -83,12 +78,12 @@ export function HeatmapsPage() {
             key={name}
             type="button"
             className="option"
-            style={name === "click" || name === "scroll" ? undefined : { "--c": kindColor(name) }}
+            style={isPlain(name) ? undefined : { "--c": kindColor(name) }}
             aria-pressed={layer === name}
             onClick={() => set({ kind: name === "click" ? undefined : name })}
           >
-            {name === "click" || name === "scroll" ? (
-              <Icon name={name} size={13} />
+            {isPlain(name) ? (
+              <Icon name={name === "move" ? "pointer" : name} size={13} />
             ) : (
               <KindIcon kind={name} />
             )}

@@ -2,7 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import type { Insights, KindSeries } from "../api/client";
-import { insightsQuery } from "../api/queries";
+import { annotationsQuery, insightsQuery } from "../api/queries";
+import { Annotations } from "../components/Annotations";
 import { Icon } from "../components/Icon";
 import { RangeSelect, usePeriod } from "../components/Period";
 import { useProject } from "../components/project";
@@ -15,6 +16,7 @@ import { type Range, toggle } from "../model/filters";
 import { compactCount, path } from "../model/format";
 import { autoBucket, change, stack } from "../model/series";
 import { byGravity, kindColor } from "../model/signals";
+import "../styles/cards.css";
 import "../styles/insights.css";
 
 const route = getRouteApi("/insights");
@@ -40,6 +42,8 @@ export function InsightsPage() {
   const found = useQuery(insightsQuery(project, params));
   // The cards choose kinds, so they show all of them whatever is chosen.
   const everything = useQuery(insightsQuery(project, { ...params, kind: undefined }));
+  const notes = useQuery(annotationsQuery(project, period));
+  const marked = useMemo(() => notes.data?.annotations ?? [], [notes.data]);
   const data = found.data;
   const stacked = useMemo(
     () => (data ? stack(data.series, data.from, data.to, data.bucket_ms) : null),
@@ -109,7 +113,13 @@ export function InsightsPage() {
                     ))}
                   </div>
                 </div>
-                <StackChart data={stacked} bucket={data.bucket_ms} label={t("insights.over_time")} />
+                <Annotations annotations={marked} />
+                <StackChart
+                  data={stacked}
+                  bucket={data.bucket_ms}
+                  label={t("insights.over_time")}
+                  marked={marked}
+                />
               </section>
               <div className="insights-grid">
                 <Pages data={data} locale={locale} choose={(page) => set({ page })} />

@@ -70,7 +70,12 @@ export function SessionsPage() {
           </span>
         )}
       </div>
-      <SessionFilters search={search} change={change} facets={facets.data} />
+      <SessionFilters
+        search={search}
+        change={change}
+        choose={(next) => navigate({ search: ({ project }: { project?: string }) => ({ ...next, project }) })}
+        facets={facets.data}
+      />
       <section className="card list" aria-label={t("sessions.title")}>
         {list.isError ? (
           <ErrorState error={list.error} retry={() => list.refetch()} />
