@@ -107,7 +107,6 @@ export const pathsQuery = (
     queryFn: ({ signal }) =>
       unwrap(client.GET("/api/v1/paths", { params: { query: { ...params, project } }, signal })),
     enabled: params.page !== "",
-    placeholderData: keepPreviousData,
   });
 
 export const retentionQuery = (project: string, period: Period) =>

@@ -40,7 +40,7 @@ export function Annotations({ annotations }: { annotations: Annotation[] }) {
         </span>
       ))}
       {remove.error && <span role="alert">{remove.error.message}</span>}
-      <Popover label={t("annotation.add")} icon="flag">
+      <Popover label={t("annotation.add")} icon="flag" narrow>
         {(close) => (
           <Note
             saved={() => {

@@ -5,6 +5,8 @@ import { Icon, type IconName } from "./Icon";
 export function Popover(props: {
   label: string;
   icon: IconName;
+  /** narrow: one column, that opens towards the right. */
+  narrow?: boolean;
   children: (close: () => void) => ReactNode;
 }) {
   const [open, setOpen] = useState(false);
@@ -31,7 +33,11 @@ export function Popover(props: {
       <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}>
         <Icon name={props.icon} size={14} /> {props.label}
       </button>
-      {open && <div className="popover">{props.children(() => setOpen(false))}</div>}
+      {open && (
+        <div className="popover" data-narrow={props.narrow}>
+          {props.children(() => setOpen(false))}
+        </div>
+      )}
     </div>
   );
 }

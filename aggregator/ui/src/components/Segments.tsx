@@ -42,7 +42,7 @@ export function Segments(props: { search: SessionSearch; choose: (search: Sessio
   });
   const failed = found.error ?? save.error ?? remove.error;
   return (
-    <Popover label={t("segments.title")} icon="save">
+    <Popover label={t("segments.title")} icon="save" narrow>
       {(close) => (
         <>
           {failed && (

@@ -264,6 +264,7 @@ export const en = {
   "pipeline.delay": "To queryable, p50 · p99",
   "pipeline.last": "Last event",
   "pipeline.members": "Programs",
+  "pipeline.members.none": "None is watched: name the admin addresses with --api-fleet.",
   "pipeline.member": "Program",
   "pipeline.state": "State",
   "pipeline.flow": "Events",

@@ -266,6 +266,7 @@ export const vi: Record<TextKey, string> = {
   "pipeline.delay": "Đến khi truy vấn được, p50 · p99",
   "pipeline.last": "Sự kiện cuối",
   "pipeline.members": "Chương trình",
+  "pipeline.members.none": "Chưa theo dõi chương trình nào: khai báo địa chỉ quản trị bằng --api-fleet.",
   "pipeline.member": "Chương trình",
   "pipeline.state": "Trạng thái",
   "pipeline.flow": "Sự kiện",

@@ -73,12 +73,7 @@ export const initials = (name: string): string =>
 
 /** Bytes in the unit that makes them short. */
 export function bytes(n: number, locale: Locale): string {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+  const units = ["B", "kB", "MB", "GB", "TB"];
   const at = n < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(n) / 3));
-  return new Intl.NumberFormat(locale, {
-    style: "unit",
-    unit: units[at] ?? "byte",
-    unitDisplay: at === 0 ? "narrow" : "short",
-    maximumFractionDigits: 1,
-  }).format(n / 1000 ** at);
+  return `${(n / 1000 ** at).toLocaleString(locale, { maximumFractionDigits: 1 })} ${units[at]}`;
 }

@@ -20,7 +20,7 @@ export function PipelinePage() {
     <div className="page">
       <div className="page-head">
         <h1>{t("pipeline.title")}</h1>
-        {fleet && <Verdict members={fleet.members} />}
+        {fleet && fleet.members.length > 0 && <Verdict members={fleet.members} />}
       </div>
       {found.isError ? (
         <div className="card">
@@ -158,6 +158,13 @@ function Members({ members, at }: { members: Member[]; at: number }) {
       title={t("pipeline.members")}
       head={["pipeline.member", "pipeline.state", "pipeline.flow", "pipeline.waits", "pipeline.seen"]}
     >
+      {members.length === 0 && (
+        <tr>
+          <td colSpan={5} className="dim">
+            {t("pipeline.members.none")}
+          </td>
+        </tr>
+      )}
       {members.map(({ address, role, up, problem, seen_at, figures: now }) => (
         <tr key={address}>
           <th scope="row">
