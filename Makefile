@@ -101,6 +101,10 @@ generate: $(NPM) tools ## make generated code anew from proto/ and the API
 screenshots: $(BINARIES) ## make the README's pictures anew, as a test sees them
 	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w ops/e2e -- visit.test.ts
 
+.PHONY: seed
+seed: bin/gosight ## load generated history into the running system, straight into ClickHouse (N=events, SESSIONS=…, CLICKHOUSE=URL)
+	@bin/gosight seed --events=$(or $(N),1000000) $(if $(SESSIONS),--sessions=$(SESSIONS)) $(if $(CLICKHOUSE),--clickhouse-url=$(CLICKHOUSE))
+
 bench: $(BINARIES) ## the short form of every scenario, and one table
 	go run ./benchmarks --short all
 

@@ -96,6 +96,7 @@ type MemorySample struct {
 type Quantiles struct {
 	P50  float64 `json:"p50"`
 	P90  float64 `json:"p90"`
+	P95  float64 `json:"p95,omitempty"`
 	P99  float64 `json:"p99"`
 	P999 float64 `json:"p99_9"`
 	Max  float64 `json:"max"`
@@ -117,7 +118,7 @@ func QuantilesOf(samples []time.Duration) *Quantiles {
 	at := func(q float64) float64 {
 		return Milliseconds(samples[min(int(q*float64(len(samples))), len(samples)-1)])
 	}
-	return &Quantiles{P50: at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999), Max: at(1)}
+	return &Quantiles{P50: at(0.5), P90: at(0.9), P95: at(0.95), P99: at(0.99), P999: at(0.999), Max: at(1)}
 }
 
 // Milliseconds of a duration, with three digits.

@@ -211,7 +211,7 @@ func fill(run *report.Run, progress *load.Progress) {
 	run.Unknown, run.Unsent = progress.Unknown(), progress.Unsent()
 	run.Achieved = float64(run.Acked) / run.Seconds
 	at := func(quantile float64) float64 { return report.Milliseconds(progress.Latency(quantile)) }
-	run.Ack = report.Quantiles{P50: at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999), Max: at(1)}
+	run.Ack = report.Quantiles{P50: at(0.5), P90: at(0.9), P95: at(0.95), P99: at(0.99), P999: at(0.999), Max: at(1)}
 	run.Series, run.Errors = progress.Seconds(), progress.Errors()
 }
 

@@ -49,6 +49,11 @@ type Scenario struct {
 	// Fan-in: how many SDK connections, one run each.
 	Clients []int `yaml:"clients"`
 
+	// Query: how much history there is, and how often each screen is asked for.
+	Events   int `yaml:"events"`
+	Sessions int `yaml:"sessions"`
+	Asked    int `yaml:"asked"`
+
 	Limits Limits `yaml:"limits"`
 }
 
@@ -106,7 +111,10 @@ func (s *Scenario) Validate() error {
 	if s.Traffic != "visits" && s.Traffic != "reference" {
 		errs = append(errs, fmt.Errorf("traffic %q is neither visits nor reference", s.Traffic))
 	}
-	if s.Kind != "bandwidth" && (len(s.Rates) == 0 || s.Duration <= 0) {
+	if s.Kind == "query" && (s.Events <= 0 || s.Sessions <= 0 || s.Asked <= 0) {
+		errs = append(errs, errors.New("events, sessions and asked must be given"))
+	}
+	if s.Kind != "bandwidth" && s.Kind != "query" && (len(s.Rates) == 0 || s.Duration <= 0) {
 		errs = append(errs, errors.New("rates and duration must be given"))
 	}
 	if (s.Kind == "spill" || s.KafkaOnly) && s.Shape != "chain" {

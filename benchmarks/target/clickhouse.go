@@ -36,6 +36,15 @@ func (s *System) Query(ctx context.Context, statement string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
+// Column is the first column of a statement's rows.
+func (s *System) Column(ctx context.Context, statement string) ([]string, error) {
+	text, err := s.Query(ctx, statement+" FORMAT TabSeparated")
+	if err != nil || text == "" {
+		return nil, err
+	}
+	return strings.Split(text, "\n"), nil
+}
+
 // Count is the number of events that a run has in ClickHouse, each counted once.
 func (s *System) Count(ctx context.Context, run string) (int64, error) {
 	return s.count(ctx, run, "FINAL")
