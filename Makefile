@@ -18,7 +18,7 @@ SDK := sdk/web/dist/gosight.js
 UI := aggregator/ui/dist/index.html
 BINARIES := bin/gosight bin/gosight-agent bin/gosight-aggregator
 
-.PHONY: help run test build lint generate bench bench-10k bench-test bench-compare bench-sdk chaos corpus e2e screenshots fuzz signals size clean tools
+.PHONY: help run test build lint generate bench bench-10k bench-test bench-compare bench-sdk chaos test-fleet corpus e2e screenshots fuzz signals size clean tools
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -52,7 +52,7 @@ test: test-go test-ts e2e bench-test ## run every test that needs no outside ser
 
 .PHONY: test-go test-ts
 test-go: $(SDK) $(UI)
-	for module in $(GO_MODULES); do (cd $$module && go test -race -timeout 10m $$(go list ./... | grep -v /ops/e2e)); done
+	for module in $(GO_MODULES); do (cd $$module && go test -race -timeout 10m $$(go list ./... | grep -vE '/ops/(e2e|fleet)$$')); done
 
 test-ts: $(SDK) $(UI)
 	. ops/e2e/browser.sh
@@ -78,6 +78,9 @@ test-kafka: $(SDK) $(UI) ## the bus and the whole system on Apache Kafka, three 
 	  $(MAKE) $(KAFKA)/jars; \
 	  GOSIGHT_KAFKA_JARS=$(CURDIR)/$(KAFKA)/jars go test -count=1 -v -timeout 10m ./ops/kafka; \
 	fi
+
+test-fleet: $(BINARIES) ## two regions in network namespaces: the nearest agent, failures, partitions, bad lines (root only)
+	GOSIGHT_BIN=$(CURDIR)/bin go test -count=1 -timeout 10m -v ./ops/fleet/
 
 corpus: $(BINARIES) ## the browser corpus: 106 small pages, and the signals that each must and must not give
 	. ops/e2e/browser.sh

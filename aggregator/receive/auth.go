@@ -30,12 +30,13 @@ type token struct {
 // keyring holds credentials and follows changes of their files.
 type keyring struct {
 	cfg     Config
+	refused func(reason string)
 	current atomic.Pointer[credentials]
 	files   *reload.Files
 }
 
-func newKeyring(cfg Config) (*keyring, error) {
-	k := &keyring{cfg: cfg}
+func newKeyring(cfg Config, refused func(reason string)) (*keyring, error) {
+	k := &keyring{cfg: cfg, refused: refused}
 	var err error
 	k.files, err = reload.Open(k.load, cfg.CertFile, cfg.KeyFile, cfg.ClientCAFile, cfg.TokensFile)
 	return k, err
@@ -60,7 +61,15 @@ func (k *keyring) load() error {
 		if !c.tls.ClientCAs.AppendCertsFromPEM(text) {
 			return fmt.Errorf("load client CA: no certificate in %s", k.cfg.ClientCAFile)
 		}
-		c.tls.ClientAuth = tls.RequireAndVerifyClientCert
+		// What RequireAndVerifyClientCert does, but counted.
+		c.tls.ClientAuth = tls.RequestClientCert
+		c.tls.VerifyConnection = func(state tls.ConnectionState) error {
+			err := verifyAgent(state.PeerCertificates, c.tls.ClientCAs)
+			if err != nil {
+				k.refused("certificate")
+			}
+			return err
+		}
 	}
 	for agent, secret := range k.cfg.Tokens {
 		c.tokens = append(c.tokens, token{agent, sha256.Sum256([]byte(secret))})
@@ -76,6 +85,19 @@ func (k *keyring) load() error {
 	}
 	k.current.Store(c)
 	return nil
+}
+
+// verifyAgent says what is wrong with the certificate, and what comes along to prove it, that an agent has shown.
+func verifyAgent(shown []*x509.Certificate, roots *x509.CertPool) error {
+	if len(shown) == 0 {
+		return errors.New("no certificate: set the agent's --forward-cert-file and --forward-key-file")
+	}
+	options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, between := range shown[1:] {
+		options.Intermediates.AddCert(between)
+	}
+	_, err := shown[0].Verify(options)
+	return err
 }
 
 // tlsConfig always answers a handshake with the newest credentials.

@@ -56,14 +56,15 @@ func New(cfg Config, producer Producer, reg prometheus.Registerer, log *slog.Log
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	keys, err := newKeyring(cfg)
+	m := newMetrics(reg)
+	keys, err := newKeyring(cfg, m.refused)
 	if err != nil {
 		return nil, fmt.Errorf("receive: %w", err)
 	}
 	s := &Server{
 		cfg: cfg, producer: producer, log: log, keys: keys,
 		memory: semaphore.NewWeighted(cfg.MaxInFlightBytes),
-		m:      newMetrics(reg),
+		m:      m,
 	}
 	udp, err := s.bind()
 	if err != nil {

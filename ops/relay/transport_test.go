@@ -200,8 +200,10 @@ func TestClientCertificates(t *testing.T) {
 					eventually(t, 10*time.Second, "the queue is empty", empty(q))
 					return
 				}
-				eventually(t, 10*time.Second, "a failed attempt", func() bool {
-					return value(t, metrics, "gosight_forward_retries_total") > 0
+				refused := func() float64 { return value(t, server.reg, "gosight_receive_refused_total") }
+				counted := refused()
+				eventually(t, 10*time.Second, "a failed attempt that is counted", func() bool {
+					return value(t, metrics, "gosight_forward_retries_total") > 0 && refused() > counted
 				})
 				if kafka.count() != before {
 					t.Error("stored without a certificate")
