@@ -42,11 +42,11 @@ type Config struct {
 	BufferBytes    int           `help:"Bytes that may wait for the brokers before receiving blocks." default:"67108864"`
 
 	// A batch is handled at BatchBytes, or after Linger; a stream that brings more than LightBytes within Linger
-	// is given MaxLinger, since larger inserts cost ClickHouse less.
+	// is handled every MaxLinger, since larger inserts cost ClickHouse less.
 	BatchBytes int           `help:"Bytes of records that are handled in one go." default:"16777216"`
-	LightBytes int           `help:"Above this many bytes within linger, gather for max-linger." default:"262144"`
+	LightBytes int           `help:"Above this many bytes within linger a stream is heavy." default:"262144"`
 	Linger     time.Duration `help:"How long to gather records of a light stream." default:"200ms"`
-	MaxLinger  time.Duration `help:"How long to gather records of a heavy stream." default:"1s"`
+	MaxLinger  time.Duration `help:"How often to handle what was gathered of a heavy stream." default:"1s"`
 	// The group waits this long for a member that holds records before it throws it out. HandleTimeout stays
 	// well below.
 	RebalanceTimeout time.Duration `help:"How long a rebalance waits for a member." default:"60s"`
@@ -184,4 +184,14 @@ func (c Config) compression() kgo.ProducerOpt {
 		"snappy": kgo.SnappyCompression(), "zstd": kgo.ZstdCompression(),
 	}[c.Compression]
 	return kgo.ProducerBatchCompression(codec)
+}
+
+// handOver is when records are to be handled of which the first came at first, if those before were handed over at
+// before. A heavy stream's wait is counted from there: while they were handled, these have waited already.
+func (c Config) handOver(first, before time.Time, size int) time.Time {
+	light, heavy := first.Add(c.Linger), before.Add(c.MaxLinger)
+	if size < c.LightBytes || heavy.Before(light) {
+		return light
+	}
+	return heavy
 }

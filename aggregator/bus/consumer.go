@@ -143,11 +143,12 @@ func (c *Consumer) session(ctx context.Context) error {
 	defer stop()
 	go at.watchLag(watch)
 
-	for ctx.Err() == nil {
-		records, err := c.gather(ctx, client)
+	for before := time.Now(); ctx.Err() == nil; {
+		records, err := c.gather(ctx, client, before)
 		if err != nil {
 			return err
 		}
+		before = time.Now()
 		if _, generation := client.GroupMetadata(); generation >= 0 {
 			c.once.Do(func() { close(c.joined) })
 		}
@@ -216,13 +217,12 @@ func edge(name string, records []*kgo.Record) error {
 
 // gather polls until there is a batch's worth of records or lingering is over. It returns none after a linger in
 // which nothing came. The client holds rebalances back until AllowRebalance.
-func (c *Consumer) gather(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
+func (c *Consumer) gather(ctx context.Context, client *kgo.Client, before time.Time) ([]*kgo.Record, error) {
 	const pollRecords = 4096
 	var records []*kgo.Record
-	size, deadline := 0, time.Now().Add(c.cfg.Linger)
-	heavy := false
+	size, first := 0, time.Now()
 	for {
-		poll, cancel := context.WithDeadline(ctx, deadline)
+		poll, cancel := context.WithDeadline(ctx, c.cfg.handOver(first, before, size))
 		fetches := client.PollRecords(poll, pollRecords)
 		cancel()
 		for _, failed := range fetches.Errors() {
@@ -237,20 +237,14 @@ func (c *Consumer) gather(ctx context.Context, client *kgo.Client) ([]*kgo.Recor
 			return nil, fmt.Errorf("poll %s: %w", c.cfg.Topic(c.lane), c.cfg.explain(failed.Err))
 		}
 		if len(records) == 0 && fetches.NumRecords() > 0 {
-			deadline = time.Now().Add(c.cfg.Linger) // lingering begins with the first record
+			first = time.Now() // lingering begins with the first record
 		}
 		fetches.EachRecord(func(record *kgo.Record) {
 			records = append(records, record)
 			size += len(record.Value)
 		})
-		if size >= c.cfg.BatchBytes || ctx.Err() != nil {
+		if size >= c.cfg.BatchBytes || ctx.Err() != nil || !time.Now().Before(c.cfg.handOver(first, before, size)) {
 			return records, nil
-		}
-		if !time.Now().Before(deadline) {
-			if heavy || size < c.cfg.LightBytes {
-				return records, nil
-			}
-			heavy, deadline = true, deadline.Add(c.cfg.MaxLinger-c.cfg.Linger)
 		}
 	}
 }

@@ -64,6 +64,7 @@ func Chain(ctx context.Context, bin, dir string, process bool) (s *System, err e
 	if err == nil {
 		err = s.start(ctx, agentRole, "http://"+s.AgentAdmin+"/readyz", "gosight-agent",
 			"--id", "bench", "--grpc-addr", s.AgentGRPC, "--http-addr", s.AgentHTTP, "--admin-addr", s.AgentAdmin,
+			"--server-max-client-connections", "16384", // the generator is one address, and many clients
 			"--data-dir", filepath.Join(dir, agentRole), "--allow-anonymous-loopback", "--forward-aggregators", s.Relay,
 			"--forward-ca-file", s.chain.ca, "--log-format", "text", "--log-level", "warn")
 	}
