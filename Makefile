@@ -124,6 +124,21 @@ bench-compare: tools ## micro-benchmarks of the hot stages against BASE (main un
 bench-sdk: $(SDK) ## what the web SDK uploads and costs the page on a scripted visit
 	. ops/e2e/browser.sh && npm run --silent bench -w sdk/web
 
+bench-sdk-long: $(SDK) ## the same with medians of three, and a visit of ten minutes
+	. ops/e2e/browser.sh && RUNS=3 VISIT_MS=600000 npm run --silent bench -w sdk/web
+
+e2e-sdk-long: $(SDK) ## the web SDK's tests with an agent that is away for a minute; the packed @gosight/nestjs in empty projects (asks npm's registry)
+	. ops/e2e/browser.sh && AWAY_MS=60000 npm test --silent -w sdk/web -- e2e/tabs
+	npm run --silent test:pack -w sdk/nestjs
+
+# By npx, since typedoc wants a TypeScript of its own, that the workspaces' compiler must not give way to.
+TYPEDOC := npx --yes typedoc@0.28.20 --entryPoints src/index.ts --tsconfig tsconfig.json --validation.notExported false --treatWarningsAsErrors
+
+.PHONY: bench-sdk-long e2e-sdk-long sdk-docs
+sdk-docs: $(NPM) ## the SDKs' API documentation, into bin/sdk-docs (asks npm's registry)
+	for sdk in web nestjs; do (cd sdk/$$sdk && $(TYPEDOC) --out $(CURDIR)/bin/sdk-docs/$$sdk); done
+	cd sdk/go && go doc -all . > $(CURDIR)/bin/sdk-docs/go.txt
+
 size: $(SDK) ## the web SDK's weight against its budget
 	npm run --silent size -w sdk/web
 

@@ -3,32 +3,23 @@ package ingest
 import (
 	"errors"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/wire"
 )
 
-// Columns are a seventh of the JSON that they stand for, and may claim to be a millionth: what all batches in work
-// unfold to is bounded together, at so many times what one may.
-const columnsAtOnce = 4
-
-// unfolder turns columns of batches into events.
+// unfolder turns columns of batches into events. Columns are a seventh of the JSON that they stand for, and may claim
+// to be a millionth: what a batch unfolds to is bounded by limit, and all batches together, with whatever else is in
+// work, by budget.
 type unfolder struct {
 	limit  int64
-	budget *semaphore.Weighted
-}
-
-func newUnfolder(limits Limits) *unfolder {
-	limit := int64(limits.MaxColumnsBytes)
-	return &unfolder{limit: limit, budget: semaphore.NewWeighted(columnsAtOnce * limit)}
+	budget *Budget
 }
 
 // unfold appends the events that stand in the batch's columns to its others. refused is why they were left out, or
 // "". held is what to release once the batch has been dealt with. It fails with a *queue.FullError where other
 // batches have the room.
-func (u *unfolder) unfold(batch *gosight.EventBatch) (held int64, refused string, err error) {
+func (u unfolder) unfold(batch *gosight.EventBatch) (held int64, refused string, err error) {
 	if len(batch.Columns) == 0 {
 		return 0, "", nil
 	}
@@ -57,4 +48,4 @@ func (u *unfolder) unfold(batch *gosight.EventBatch) (held int64, refused string
 	return held, reasonColumns, nil
 }
 
-func (u *unfolder) release(held int64) { u.budget.Release(held) }
+func (u unfolder) release(held int64) { u.budget.Release(held) }

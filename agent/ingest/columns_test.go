@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
@@ -38,6 +40,8 @@ func webColumns(t *testing.T) (*gosight.EventBatch, []string) {
 
 func TestColumnsAreStoredAsEvents(t *testing.T) {
 	p, q := newTestPipeline(t)
+	const budget = 1 << 20
+	p.unfolder.budget = &Budget{semaphore.NewWeighted(budget)}
 	batch, payloads := webColumns(t)
 	batch.Events = []*gosight.Event{{EventType: "click", EventId: "own", Payload: `{"x":1}`}}
 	status, err := p.Take(t.Context(), Source{Project: "shop"}, batch)
@@ -60,7 +64,7 @@ func TestColumnsAreStoredAsEvents(t *testing.T) {
 			t.Errorf("payload %d: %s, want %s", i, stored[i], want)
 		}
 	}
-	if !p.unfolder.budget.TryAcquire(columnsAtOnce * p.unfolder.limit) {
+	if !p.unfolder.budget.TryAcquire(budget) {
 		t.Error("room was not given back")
 	}
 }
@@ -92,7 +96,7 @@ func TestColumnsAreBounded(t *testing.T) {
 	}
 
 	p.unfolder.limit = limit
-	p.unfolder.budget.TryAcquire(columnsAtOnce*limit - 1000)
+	p.unfolder.budget = &Budget{semaphore.NewWeighted(1000)}
 	batch, _ = webColumns(t)
 	var full *queue.FullError
 	if status, err := p.Take(t.Context(), Source{Project: "shop"}, batch); !errors.As(err, &full) || full.RetryAfter <= 0 {

@@ -45,7 +45,7 @@ type Pipeline struct {
 	enricher        *enrich.Enricher
 	scrubber        *redact.Scrubber
 	detector        *detector
-	unfolder        *unfolder
+	unfolder        unfolder
 	queue           *queue.Queue
 	budget          *Budget
 	now             func() time.Time
@@ -71,8 +71,9 @@ type Parts struct {
 func NewPipeline(parts Parts) *Pipeline {
 	return &Pipeline{
 		agentID: parts.AgentID, region: parts.Region, limits: parts.Limits,
-		enricher: parts.Enricher, scrubber: parts.Scrubber, detector: newDetector(parts.Rules), unfolder: newUnfolder(parts.Limits),
-		queue: parts.Queue, budget: parts.Budget, now: parts.Now, log: parts.Log, metrics: newMetrics(parts.Registerer),
+		enricher: parts.Enricher, scrubber: parts.Scrubber, detector: newDetector(parts.Rules),
+		unfolder: unfolder{limit: int64(parts.Limits.MaxColumnsBytes), budget: parts.Budget},
+		queue:    parts.Queue, budget: parts.Budget, now: parts.Now, log: parts.Log, metrics: newMetrics(parts.Registerer),
 	}
 }
 

@@ -37,7 +37,7 @@ type Limits struct {
 	MaxTypeBytes     int   `help:"Longest event_type." default:"64"`
 	MaxPayloadBytes  int   `help:"Largest payload of an event that is not replay." default:"65536"`
 	MaxReplayBytes   int   `help:"Largest payload of a replay event; it is cut into parts of 512 KiB." default:"16777216"`
-	MaxColumnsBytes  int   `help:"Largest columns of replay in a batch, once they are JSON again; together, batches in work have four times this." default:"33554432"`
+	MaxColumnsBytes  int   `help:"Largest columns of replay in a batch, once they are JSON again." default:"33554432"`
 	MaxMetadataBytes int   `help:"Keys and values of one event's metadata together." default:"16384"`
 	MaxFutureMS      int64 `help:"How far ahead of the agent's clock a timestamp may be, in milliseconds." default:"86400000"`
 }

@@ -1,7 +1,7 @@
 // Builds dist/: gosight.js with its chunks evidence.js, recorder.js and vitals.js for script tags,
 // index.mjs with the same chunks for bundlers, and types.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
@@ -61,6 +61,7 @@ mkdirSync("dist/types", { recursive: true });
 // Chunks before what loads them.
 for (const file of built.sort((a, b) => a.includes("index") - b.includes("index")))
   renameSync(join(outdir, file), join("dist", file));
+copyFileSync("../../LICENSE", "dist/LICENSE");
 // Names of chunks change with their content: what an earlier build left must not be packed.
-for (const file of files("dist"))
-  if (/\.m?js$/.test(file) && !built.includes(file)) rmSync(join("dist", file));
+const made = process.argv.includes("--no-types") ? /\.m?js$/ : /\.(m?js|d\.ts)$/;
+for (const file of files("dist")) if (made.test(file) && !built.includes(file)) rmSync(join("dist", file));

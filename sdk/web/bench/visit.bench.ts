@@ -1,11 +1,11 @@
 // The scripted visit of 55 seconds that the budgets are about: bytes uploaded, and time of the main thread spent in
 // our scripts, beside bare rrweb (JSON, gzip every 5 seconds) on the same visit.
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestAgent } from "../e2e/agent.ts";
 import { launch, tag } from "../e2e/browser.ts";
+import { bareRecorder } from "./bare.ts";
 import { shop, walk } from "./shop.ts";
 import { median, type Thread, watchThread } from "./thread.ts";
 
@@ -16,20 +16,7 @@ const VISIT_MS = 55_000;
 const RUNS = Number(process.env.RUNS ?? 1);
 
 const agent = new TestAgent();
-let bare = "";
-beforeAll(async () => {
-  await agent.listen();
-  const out = await build({
-    stdin: {
-      contents: `import { record } from "@rrweb/record"; window.events = []; record({ emit: (e) => events.push(e) });`,
-      resolveDir: import.meta.dirname,
-    },
-    bundle: true,
-    minify: true,
-    write: false,
-  });
-  bare = out.outputFiles[0]?.text ?? "";
-});
+beforeAll(() => agent.listen());
 afterAll(() => agent.close());
 
 test("scripted visit", async () => {
@@ -45,9 +32,7 @@ test("scripted visit", async () => {
     const clicks = agent.of("click").length;
     const { requests } = agent;
     let bareBytes = 0;
-    agent.pages.set("/bare.js", (_, response) =>
-      response.writeHead(200, { "Content-Type": "text/javascript" }).end(bare),
-    );
+    agent.pages.set("/bare.js", await bareRecorder());
     rrweb.push(
       await visit(`<script src="/bare.js"></script>`, async (page) => {
         const text = await page.evaluate(() =>

@@ -19,7 +19,7 @@ async function serve(name: string, agent: TestAgent, page: string): Promise<void
   agent.pages.set(page, text("index.html"));
   if (name === "plain") return;
   const { outputFiles } = await build({
-    entryPoints: [`${folder(name)}app.tsx`],
+    entryPoints: [`${folder(name)}app`],
     bundle: true,
     splitting: true,
     format: "esm",
@@ -40,6 +40,7 @@ async function serve(name: string, agent: TestAgent, page: string): Promise<void
 describe.each([
   { name: "plain", title: "Plain page", to: "#offers", kind: "hash", add: "Add to basket", custom: true },
   { name: "react", title: "React", to: "?page=offers", kind: "push", add: "Add to basket", custom: true },
+  { name: "vue", title: "Vue", to: "?page=offers", kind: "push", add: "Add to basket", custom: true },
   {
     name: "next-style",
     title: "Next-style router",

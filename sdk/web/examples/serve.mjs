@@ -3,7 +3,11 @@ import { context } from "esbuild";
 
 process.chdir(import.meta.dirname);
 const examples = await context({
-  entryPoints: { "react/app": "react/app.tsx", "next-style/app": "next-style/app.tsx" },
+  entryPoints: {
+    "react/app": "react/app.tsx",
+    "vue/app": "vue/app.ts",
+    "next-style/app": "next-style/app.tsx",
+  },
   bundle: true,
   splitting: true,
   format: "esm",
@@ -11,4 +15,4 @@ const examples = await context({
   outdir: ".",
 });
 const { port } = await examples.serve({ host: "127.0.0.1", port: 8080, servedir: "." });
-for (const name of ["plain", "react", "next-style"]) console.log(`http://127.0.0.1:${port}/${name}/`);
+for (const name of ["plain", "react", "vue", "next-style"]) console.log(`http://127.0.0.1:${port}/${name}/`);
