@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -11,9 +12,14 @@ import (
 
 	"connectrpc.com/connect"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/gosight/gosight/internal/alloctest"
+	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
+	"github.com/gosight/gosight/proto/wire"
 )
 
-func deflated(t *testing.T, size int) []byte {
+func deflated(t testing.TB, size int) []byte {
 	t.Helper()
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
@@ -73,4 +79,57 @@ func TestBodiesAreBoundedOneByOneAndTogether(t *testing.T) {
 			}
 		})
 	}
+}
+
+// answering is an Ingestor that takes everything, so that only the way to it is measured.
+type answering struct {
+	gosightconnect.UnimplementedIngestorHandler
+}
+
+func (answering) SendBatch(context.Context, *connect.Request[gosight.EventBatch]) (*connect.Response[gosight.Status], error) {
+	return connect.NewResponse(&gosight.Status{}), nil
+}
+
+// Whatever a body holds and says that it is, reading it neither panics nor takes more memory than a message may: as it
+// came, in a buffer that grows, and decoded.
+func FuzzBody(f *testing.F) {
+	const limit = 1 << 20
+	_, ingestor := gosightconnect.NewIngestorHandler(answering{}, connect.WithReadMaxBytes(limit),
+		connect.WithCodec(wire.Codec{MaxDecoded: limit}), connect.WithCodec(wire.JSON{MaxDecoded: limit}))
+	handler := bodies(limit, &Budget{semaphore.NewWeighted(2 * limit)}, func(string) {}, ingestor)
+
+	batch, err := (&gosight.EventBatch{SessionId: "s", Events: []*gosight.Event{{EventType: "click", Payload: `{"x":1}`}, {}}}).MarshalVT()
+	if err != nil {
+		f.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err = w.Write(batch)
+	if err := errors.Join(err, w.Close()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(batch, false, false, uint16(1))
+	f.Add(packed.Bytes(), true, false, uint16(1))
+	f.Add(deflated(f, 4<<20), true, false, uint16(1))
+	f.Add([]byte("\x22\x00"), false, false, uint16(60_000))
+	f.Add([]byte(`{"sessionId":"s","events":[{"eventType":"click","metadata":{"a":"b"}}]}`), false, true, uint16(1))
+	f.Add([]byte(`{"events":[{}`), false, true, uint16(1))
+	f.Fuzz(func(t *testing.T, body []byte, compressed, asJSON bool, times uint16) {
+		body = bytes.Repeat(body, min(1+int(times), 1+2*limit/(len(body)+1)))
+		r := httptest.NewRequest(http.MethodPost, "/gosight.Ingestor/SendBatch", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/proto")
+		if asJSON {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		if compressed {
+			r.Header.Set("Content-Encoding", "gzip")
+		}
+		answer := httptest.NewRecorder()
+		if taken := alloctest.Bytes(func() { handler.ServeHTTP(answer, r) }); taken > 4*limit+1<<20 {
+			t.Errorf("a body of %d bytes took %d", len(body), taken)
+		}
+		if answer.Code >= 500 {
+			t.Errorf("the answer is %d %s", answer.Code, answer.Body)
+		}
+	})
 }

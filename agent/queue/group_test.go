@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/gosight/gosight/internal/alloctest"
 )
 
 func TestGroupRoundTrip(t *testing.T) {
@@ -36,7 +38,13 @@ func FuzzDecodeGroup(f *testing.F) {
 	f.Add(appendGroup(nil, 1<<40, -1, nil))
 	f.Add([]byte(groupMagic + "\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		head, values, bad, err := decodeGroup(data)
+		var head groupHead
+		var values [][]byte
+		var bad int
+		var err error
+		if taken := alloctest.Bytes(func() { head, values, bad, err = decodeGroup(data) }); taken > 4*len(data)+1<<20 {
+			t.Errorf("%d bytes took %d", len(data), taken)
+		}
 		if err != nil {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gosight/gosight/aggregator/bus"
+	"github.com/gosight/gosight/internal/alloctest"
 	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,7 +40,12 @@ func FuzzRecord(f *testing.F) {
 	l.now = func() time.Time { return time.UnixMilli(1_790_000_000_000) }
 	f.Fuzz(func(t *testing.T, value []byte) {
 		defer l.clear()
-		batch, reason, err := decode(value)
+		var batch *gosight.Batch
+		var reason string
+		var err error
+		if taken := alloctest.Bytes(func() { batch, reason, err = decode(value) }); taken > codec.MaxDecoded+1<<20 {
+			t.Errorf("%d bytes took %d", len(value), taken)
+		}
 		if err != nil {
 			if reason == "" {
 				t.Fatal("poison without a reason")

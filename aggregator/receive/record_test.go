@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gosight/gosight/internal/alloctest"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -66,7 +67,11 @@ func FuzzNewRecord(f *testing.F) {
 	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Add([]byte{0x0b, 0x0c})
 	f.Fuzz(func(t *testing.T, value []byte) {
-		record, err := newRecord(value)
+		var record Record
+		var err error
+		if taken := alloctest.Bytes(func() { record, err = newRecord(value) }); taken > len(value)+1<<20 {
+			t.Errorf("%d bytes took %d", len(value), taken)
+		}
 		var batch gosight.Batch
 		if fullErr := batch.UnmarshalVT(value); fullErr != nil {
 			return // the consumer sends such a record to the dead letters

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gosight/gosight/internal/alloctest"
 )
 
 type settings struct {
@@ -54,10 +56,15 @@ func FuzzConfigFile(f *testing.F) {
 	f.Add("addr: x\nqueue: {max-bytes: 3}")
 	f.Add("a: [1")
 	f.Add("keys: {k: {}}")
+	f.Add("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\naddr: [*c,*c,*c,*c,*c,*c,*c,*c]")
 	f.Fuzz(func(t *testing.T, text string) {
 		file := filepath.Join(t.TempDir(), "c.yaml")
 		write(t, file, text)
-		_, _ = Parse[settings](App{Name: "test"}, []string{"--config", file})
+		// Aliases of aliases of aliases are what YAML may grow by.
+		taken := alloctest.Bytes(func() { _, _ = Parse[settings](App{Name: "test"}, []string{"--config", file}) })
+		if taken > 64*len(text)+16<<20 {
+			t.Errorf("%d bytes took %d", len(text), taken)
+		}
 	})
 }
 

@@ -81,7 +81,11 @@ func FuzzDecodeFrame(f *testing.F) {
 	f.Add([]byte("GSF\x01\xff\xff\xff\xff0000"))
 	limits := Limits{MaxRaw: 1 << 16, MaxRecords: 100}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := DecodeFrame(data, limits)
+		var records [][]byte
+		var err error
+		if taken := allocated(func() { records, err = DecodeFrame(data, limits) }); taken > limits.MaxRaw+1<<20 {
+			t.Errorf("%d bytes took %d", len(data), taken)
+		}
 		if err != nil {
 			return
 		}
