@@ -31,7 +31,9 @@ type Config struct {
 	// An agent with little traffic would otherwise send a frame for each batch.
 	Linger time.Duration `help:"Shortest time between frames that are not full." default:"10ms"`
 
-	Timeout      time.Duration `help:"Time for an aggregator to acknowledge a frame." default:"30s"`
+	Timeout time.Duration `help:"Time for an aggregator to acknowledge a frame." default:"30s"`
+	// Some hundred times what Kafka takes: a frame sent twice costs twice.
+	HedgeAfter   time.Duration `help:"Wait for an aggregator before a frame is sent to another one as well; 0: never." default:"2s"`
 	BackoffMin   time.Duration `help:"First pause after an aggregator failed." default:"100ms"`
 	BackoffMax   time.Duration `help:"Longest pause after an aggregator failed." default:"5s"`
 	DrainPause   time.Duration `help:"How long an aggregator that is shutting down is avoided." default:"10s"`

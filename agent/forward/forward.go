@@ -22,7 +22,6 @@ import (
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/internal/fleet"
-	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
 	"github.com/gosight/gosight/proto/wire"
 )
@@ -217,52 +216,54 @@ func (f *Forwarder) send(ctx context.Context, frame []byte, values [][]byte) err
 		if err != nil {
 			return err
 		}
-		began := time.Now()
-		answer, err := f.attempt(ctx, to, frame)
-		if err == nil && int(answer.Batches) != len(values) {
-			err = fmt.Errorf("%d batches acknowledged of %d", answer.Batches, len(values))
-		}
-		if err == nil {
-			result := outcome{}
-			if answer.Draining {
-				result.draining = f.cfg.DrainPause
+		var settled *attempt
+		for _, one := range f.attempt(ctx, to, frame, len(values)) {
+			switch {
+			case settled != nil: // it was given up: too slow, unless it was the second anyway
+				f.pool.release(one.to, outcome{failed: one.to == to})
+			case one.settled():
+				settled = &one
+				f.pool.release(one.to, f.outcomeOf(one))
+			default:
+				f.failed(ctx, one)
 			}
-			f.pool.release(to, result)
-			f.m.acknowledged(to.address, values, len(frame), time.Since(began))
-			return nil
 		}
-		code := connect.CodeOf(err)
-		if connect.IsWireError(err) && (code == connect.CodeInvalidArgument || code == connect.CodeResourceExhausted) {
-			f.pool.release(to, outcome{}) // it works, it just does not like this frame
-			return &permanentError{err}
-		}
-		pause := f.pool.release(to, outcome{failed: true, retryAfter: retryAfter(err)})
-		f.m.retries.WithLabelValues(to.address, code.String()).Inc()
-		if ctx.Err() != nil {
+		switch {
+		case settled == nil && ctx.Err() != nil:
 			return fmt.Errorf("send frame: %w", ctx.Err())
+		case settled == nil:
+			continue
+		case settled.refused():
+			return &permanentError{settled.err}
 		}
-		if pause > 0 { // once for all frames that fail together
-			f.log.Warn("forward: frames are not taken, trying again", "aggregator", to.address, "error", err,
-				"pause", pause)
-		}
-		if code == connect.CodeUnauthenticated {
-			f.reloadToken()
-		}
+		f.m.acknowledged(settled.to.address, values, len(frame), settled.took)
+		return nil
 	}
 }
 
-func (f *Forwarder) attempt(ctx context.Context, to *aggregator, frame []byte) (*gosight.ForwardResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
-	defer cancel()
-	req := connect.NewRequest(&gosight.ForwardRequest{AgentId: f.agentID, Frame: frame})
-	if token := *f.token.Load(); token != "" {
-		req.Header().Set("Authorization", "Bearer "+token)
+// outcomeOf is of an attempt that is settled.
+func (f *Forwarder) outcomeOf(one attempt) outcome {
+	if one.err == nil && one.answer.Draining {
+		return outcome{draining: f.cfg.DrainPause}
 	}
-	answer, err := to.client.Forward(ctx, req)
-	if err != nil {
-		return nil, err
+	return outcome{}
+}
+
+// failed takes note of an attempt that has to be repeated.
+func (f *Forwarder) failed(ctx context.Context, one attempt) {
+	pause := f.pool.release(one.to, outcome{failed: true, retryAfter: retryAfter(one.err)})
+	code := connect.CodeOf(one.err)
+	f.m.retries.WithLabelValues(one.to.address, code.String()).Inc()
+	if ctx.Err() != nil {
+		return
 	}
-	return answer.Msg, nil
+	if pause > 0 { // once for all frames that fail together
+		f.log.Warn("forward: frames are not taken, trying again", "aggregator", one.to.address, "error", one.err,
+			"pause", pause)
+	}
+	if code == connect.CodeUnauthenticated {
+		f.reloadToken()
+	}
 }
 
 func retryAfter(err error) time.Duration {

@@ -14,6 +14,7 @@ type metrics struct {
 	rawBytes   prometheus.Counter
 	wireBytes  prometheus.Counter
 	retries    *prometheus.CounterVec
+	hedges     *prometheus.CounterVec
 	rejected   *prometheus.CounterVec
 	quicFailed *prometheus.CounterVec
 	http3      *prometheus.GaugeVec
@@ -33,6 +34,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		requests:   vec("requests_total", "Attempts to send a frame, by transport.", "aggregator", "transport"),
 		frames:     vec("frames_total", "Frames that were acknowledged.", "aggregator"),
 		retries:    vec("retries_total", "Attempts that have to be repeated, by reason.", "aggregator", "reason"),
+		hedges:     vec("hedges_total", "Frames that were sent to another aggregator too, since this one did not answer.", "aggregator"),
 		rejected:   vec("rejected_total", "Batches refused for good and set aside on disk.", "reason"),
 		quicFailed: vec("http3_failures_total", "Attempts at an HTTP/3 connection that failed.", "aggregator"),
 		values:     counter("batches_total", "Batches that were acknowledged."),

@@ -103,6 +103,20 @@ func (p *pool) acquire(ctx context.Context) (*aggregator, error) {
 	}
 }
 
+// instead returns another aggregator than one that is slow, or nil where there is none that works and stays. Give it
+// back with release.
+func (p *pool) instead(of *aggregator) *aggregator {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	others := slices.DeleteFunc(slices.Clone(p.members), func(a *aggregator) bool { return a == of || a.leaving(now) })
+	best, _ := choose(others, now)
+	if best != nil {
+		best.inFlight++
+	}
+	return best
+}
+
 // choose returns the best member at this time, or how long until one may be tried.
 func choose(members []*aggregator, now time.Time) (best *aggregator, wait time.Duration) {
 	wait = time.Minute

@@ -128,7 +128,7 @@ func FuzzBody(f *testing.F) {
 		if taken := alloctest.Bytes(func() { handler.ServeHTTP(answer, r) }); taken > 4*limit+1<<20 {
 			t.Errorf("a body of %d bytes took %d", len(body), taken)
 		}
-		if answer.Code >= 500 {
+		if answer.Code >= 500 && answer.Code != http.StatusNotImplemented { // which is what connect says to nothing at all
 			t.Errorf("the answer is %d %s", answer.Code, answer.Body)
 		}
 	})

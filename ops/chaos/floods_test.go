@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/pierrec/lz4/v4"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
@@ -76,6 +78,8 @@ func TestFloods(t *testing.T) {
 	oversized := flood(2, post("http://"+httpAddr+"/gosight.Ingestor/SendBatch", large))
 	resets := flood(4, resetStreams(t, grpcAddr))
 	slow := flood(20, slowStream(t, grpcAddr))
+	halves := flood(20, func(ctx context.Context) error { return halfMessages(ctx, grpcAddr) })
+	empties := flood(2, post("http://"+httpAddr+"/gosight.Ingestor/SendBatch", bytes.Repeat([]byte{0x22, 0}, 4<<20)))
 	lz4s := flood(4, post("https://"+relay+"/gosight.Relay/Forward", packed))
 	honestLZ4 := flood(4, post("https://"+relay+"/gosight.Relay/Forward", fitting))
 	huge := flood(2, post("https://"+relay+"/gosight.Relay/Forward", large))
@@ -85,8 +89,8 @@ func TestFloods(t *testing.T) {
 		conn.Close()
 	}
 	t.Logf("%d idle connections; half-open %d, trickling bodies %d, gzip bombs %d, oversized bodies %d, stream resets %d, "+
-		"slow streams %d, lz4 bombs %d and %d, oversized frames %d", len(idlers), half.Load(), trickles.Load(), gzips.Load(),
-		oversized.Load(), resets.Load(), slow.Load(), lz4s.Load(), honestLZ4.Load(), huge.Load())
+		"slow streams %d, messages that never end %d, batches of nothing %d, lz4 bombs %d and %d, oversized frames %d", len(idlers), half.Load(), trickles.Load(), gzips.Load(),
+		oversized.Load(), resets.Load(), slow.Load(), halves.Load(), empties.Load(), lz4s.Load(), honestLZ4.Load(), huge.Load())
 	t.Logf("honest clients: %d answers before, p50 %s p99 %s; %d in the floods, p50 %s p99 %s",
 		len(calm), percentile(calm, 50), percentile(calm, 99), len(busy), percentile(busy, 50), percentile(busy, 99))
 	t.Logf("memory at most: agent %d MB, aggregator %d MB", agent()>>20, aggregator()>>20)
@@ -285,6 +289,51 @@ func resetStreams(t *testing.T, addr string) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// halfMessages opens streams and sends most of a message of 20 MB on each, as far as it is let.
+func halfMessages(ctx context.Context, addr string) error {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		return err
+	}
+	framer := http2.NewFramer(conn, conn)
+	if err := framer.WriteSettings(); err != nil {
+		return err
+	}
+	go io.Copy(io.Discard, conn) // what it says of windows is not heeded
+	var head bytes.Buffer
+	headers := hpack.NewEncoder(&head)
+	first := append([]byte{0, 0x01, 0x30, 0, 0}, make([]byte, 8<<10)...) // of 19 MiB
+	for id := uint32(1); id < 20; id += 2 {
+		head.Reset()
+		for _, field := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", "/gosight.Ingestor/SendBatch"},
+			{":authority", "x"}, {"content-type", "application/grpc"}, {"te", "trailers"}} {
+			if err := headers.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
+				return err
+			}
+		}
+		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: head.Bytes(), EndHeaders: true}); err != nil {
+			return nil
+		}
+		if err := framer.WriteData(id, false, first); err != nil {
+			return nil
+		}
+	}
+	for part := make([]byte, 16<<10); ctx.Err() == nil; {
+		for id := uint32(1); id < 20; id += 2 {
+			if framer.WriteData(id, false, part) != nil {
+				return nil // cut off
+			}
+		}
+		rest(ctx, 10*time.Millisecond)
+	}
+	return nil
 }
 
 // slowStream opens a stream and says nothing on it.

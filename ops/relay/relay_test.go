@@ -107,6 +107,37 @@ func TestDrainingAggregatorIsLeft(t *testing.T) {
 	}
 }
 
+// An aggregator that takes frames and does not answer holds up none of them for its whole timeout, and is left alone.
+func TestHangingAggregatorIsPassedBy(t *testing.T) {
+	certs := makeCertificates(t)
+	hanging, good := newBroker(), newBroker()
+	hanging.hold = make(chan struct{})
+	defer close(hanging.hold)
+	cfg := receiveConfig(certs)
+	slow, fast := startAggregator(t, cfg, hanging), startAggregator(t, cfg, good)
+	q := openQueue(t)
+	forwarding := forwardConfig(certs, slow.Addr(), fast.Addr())
+	forwarding.Timeout, forwarding.HedgeAfter = time.Hour, 50*time.Millisecond
+	_, reg, _ := startForwarder(t, forwarding, q)
+	// Chance decides which one is asked first.
+	for n := 0; value(t, reg, "gosight_forward_hedges_total", slow.Addr()) < 3; n++ {
+		if n == 1000 {
+			t.Fatal("the one that hangs was never asked first")
+		}
+		putBatches(t, q, n, n+1)
+		eventually(t, 30*time.Second, "the batch is delivered", empty(q))
+		if got := good.count(); got != n+1 {
+			t.Fatalf("%d batches are stored of %d", got, n+1)
+		}
+	}
+	if hedges := value(t, reg, "gosight_forward_hedges_total", fast.Addr()); hedges > 0 {
+		t.Logf("the one that answers was hedged %v times: a loaded machine", hedges)
+	}
+	if failed := value(t, reg, "gosight_forward_retries_total"); failed > 0 {
+		t.Errorf("%v attempts count as failed", failed)
+	}
+}
+
 func TestWrongTokenKeepsTheQueue(t *testing.T) {
 	certs, kafka := makeCertificates(t), newBroker()
 	server := startAggregator(t, receiveConfig(certs), kafka)
