@@ -166,7 +166,9 @@ func (h *house) check(d *driver) *report {
 		}
 	}
 	r.wrong = append(r.wrong, h.settled(func() []string { return h.shown(ledger) })...)
-	h.checkQueries(r, ledger)
+	if h.settles > 0 { // negative controls have failed by now
+		h.checkQueries(r, ledger)
+	}
 	return r
 }
 

@@ -97,7 +97,7 @@ func newHouse(t *testing.T, s shape) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, dir: t.TempDir(), adminOf: map[*process]string{}, settles: 45 * time.Second}
+	h := &house{t: t, dir: t.TempDir(), adminOf: map[*process]string{}, settles: patience}
 	data := filepath.Join(h.dir, "agent")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func newHouse(t *testing.T, s shape) *house {
 		admin := []string{ports[6], ports[9]}[i]
 		args := append([]string{
 			"--relay-addr", relay, "--admin-addr", admin, "--data-dir", h.dir,
-			"--api-addr", []string{h.api, ports[10]}[i], "--api-allow-loopback",
+			"--api-addr", []string{h.api, ports[10]}[i], "--api-allow-loopback", "--api-query-timeout", "1m",
 			"--receive-cert-file", cert, "--receive-key-file", key, "--receive-allow-anonymous-loopback",
 			"--kafka-brokers", h.kafkaAddr, "--kafka-partitions", "4", "--clickhouse-url", "http://" + h.engine.addr,
 			// Shorter than in production by as much as outages here are shorter.

@@ -306,7 +306,7 @@ func (h *house) checkNothingAside(r *report) {
 
 func (h *house) get(path string, query url.Values, into any) error {
 	query.Set("project", "default")
-	client := http.Client{Timeout: 30 * time.Second}
+	client := http.Client{Timeout: 90 * time.Second}
 	response, err := client.Get("http://" + h.api + "/api/v1" + path + "?" + query.Encode())
 	if err != nil {
 		return err
