@@ -18,7 +18,7 @@ SDK := sdk/web/dist/gosight.js
 UI := aggregator/ui/dist/index.html
 BINARIES := bin/gosight bin/gosight-agent bin/gosight-aggregator
 
-.PHONY: help run test build lint generate bench bench-10k bench-test bench-compare bench-sdk chaos test-fleet corpus e2e screenshots fuzz signals size clean tools
+.PHONY: help run test build lint generate bench bench-10k bench-test bench-compare bench-sdk chaos drain floods test-fleet corpus e2e screenshots fuzz signals size clean tools
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -143,7 +143,13 @@ size: $(SDK) ## the web SDK's weight against its budget
 	npm run --silent size -w sdk/web
 
 chaos: $(SDK) $(UI) ## everything killed, cut off and damaged for 10 minutes: what was acked is stored, once
-	go test ./ops/chaos -count=1 -run 'Chaos|Drain' -v -timeout 60m -args -for 10m -away 10m
+	go test ./ops/chaos -count=1 -run Chaos -v -timeout 60m -args -for 10m
+
+drain: $(SDK) $(UI) ## the aggregators away for 10 minutes at 2,000 events/s, and back
+	go test ./ops/chaos -count=1 -run Drain -v -timeout 60m -args -away 10m
+
+floods: $(SDK) $(UI) ## hostile clients of every kind, 10,000 idle ones among them, beside honest ones
+	go test ./ops/chaos -count=1 -run Floods -v -timeout 20m
 
 fuzz: ## every fuzz target for 60 s (FUZZTIME=…)
 	for module in $(GO_MODULES); do (cd $$module && for package in $$(go list ./...); do \
