@@ -33,7 +33,8 @@ var idle = flag.Int("idle", 10_000, "idle connections in TestFloods")
 
 const (
 	floodLasts = 12 * time.Second
-	// What a program may hold under any flood: its queues and the messages that it works on.
+	// What a program may hold under any flood, as an operator would cap its container: its queues, the messages that
+	// it works on and ten thousand connections. The collector knows of it.
 	floodMemory = 512 << 20
 )
 
@@ -43,7 +44,7 @@ func TestFloods(t *testing.T) {
 	// Made before anything is measured: it takes time.
 	gzipped, large := gzipBomb(t), make([]byte, 30<<20)
 	packed, fitting := relayBody(lz4Bomb(t, 200<<20)), relayBody(lz4Bomb(t, 4<<20))
-	h := newHouse(t, shape{})
+	h := newHouse(t, shape{env: []string{fmt.Sprintf("GOMEMLIMIT=%d", int64(floodMemory*9/10))}})
 	d := newDriver(t, h.agentGRPC, h.agentHTTP, filepath.Join(h.dir, "journal"), 1000, 5, false)
 	eventually(t, "honest clients are served", func() bool { return d.sent() > 1000 })
 	d.answers() // the first ones do not count

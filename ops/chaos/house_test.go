@@ -84,7 +84,8 @@ type house struct {
 type shape struct {
 	agentArgs      []string
 	aggregatorArgs []string
-	roomy          bool // the agent's disk is not a small one
+	env            []string // of agent and aggregators
+	roomy          bool     // the agent's disk is not a small one
 	// prepare runs before the aggregators start.
 	prepare func(h *house)
 	// arm gives the failpoints of a program that is about to start; nil for none.
@@ -156,6 +157,7 @@ func newHouse(t *testing.T, s shape) *house {
 		}, s.agentArgs...)...)
 	h.adminOf[h.agent] = h.agentAdmin
 	for _, p := range h.all()[2:] {
+		p.env = s.env
 		p.start()
 	}
 	for _, p := range h.all()[2:] {

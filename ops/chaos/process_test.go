@@ -18,6 +18,7 @@ type process struct {
 	t       *testing.T
 	name    string
 	command []string
+	env     []string // beside the failpoints
 	log     *os.File
 	answers func() bool
 
@@ -64,7 +65,7 @@ func (p *process) start() {
 	}
 	p.starts++
 	cmd := exec.Command(p.command[0], p.command[1:]...)
-	cmd.Env = append(os.Environ(), failpoint.Variable+"="+p.armed, "GOMAXPROCS=2")
+	cmd.Env = append(append(os.Environ(), failpoint.Variable+"="+p.armed, "GOMAXPROCS=2"), p.env...)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	// What the tests leave behind ends with them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
