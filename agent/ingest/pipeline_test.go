@@ -218,12 +218,12 @@ func FuzzTake(f *testing.F) {
 		if batch.UnmarshalVT(data) != nil {
 			return
 		}
-		sent := uint64(len(batch.Events))
+		sent, columns := uint64(len(batch.Events)), len(batch.Columns) > 0 // of which nobody knows how many they hold
 		answer, err := p.Take(t.Context(), testSource, &batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if answer.Accepted+answer.Rejected != sent {
+		if got := answer.Accepted + answer.Rejected; got < sent || got > sent && !columns {
 			t.Fatalf("%d events became %v", sent, answer)
 		}
 		drain(q)
