@@ -22,7 +22,8 @@ type detector struct {
 type shard struct {
 	mu     sync.Mutex
 	engine *detect.Engine
-	_      [40]byte // keeps neighbours' locks off one cache line
+	events []detect.Event // of the batch that is looked at
+	_      [16]byte       // keeps neighbours' locks off one cache line
 }
 
 func newDetector(rules *detect.Live) *detector {
@@ -39,12 +40,11 @@ func (d *detector) observe(batch *gosight.Batch, now int64) []*gosight.Signal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []*gosight.Signal
-	for _, ev := range batch.Events {
-		event := detect.FromProto(ev, batch.Metadata)
-		for _, signal := range s.engine.Observe(batch.Project, batch.SessionId, &event, now) {
-			found = append(found, signal.Signal)
-		}
+	s.events = detect.FromBatch(s.events[:0], batch)
+	for _, signal := range s.engine.Observe(batch.Project, batch.SessionId, s.events, now) {
+		found = append(found, signal.Signal)
 	}
+	clear(s.events) // the batch's memory is not ours to keep
 	return found
 }
 

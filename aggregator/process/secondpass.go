@@ -15,8 +15,9 @@ import (
 type secondPass struct {
 	engine   *detect.Engine
 	sessions *simplelru.LRU[session, *followed]
-	most     int // events of a session in a minute
-	flooded  int // events beyond that, since they were last counted
+	events   []detect.Event // of the batch that is looked at
+	most     int            // events of a session in a minute
+	flooded  int            // events beyond that, since they were last counted
 	seen     detect.Stats
 	// What is found in settled records that Kafka took before quietUntil is held back, and so is what is said later
 	// of the same signals. 0: nothing is.
@@ -75,17 +76,12 @@ func (p *secondPass) observe(record bus.Record, batch *gosight.Batch, now int64,
 		}
 		p.sayAll(signals, now, say)
 	}
-	for _, ev := range batch.Events {
-		if !detect.Relevant(ev.EventType) {
-			continue
-		}
-		if visit.events++; visit.events > p.most {
-			p.flooded++
-			continue
-		}
-		seen := detect.FromProto(ev, batch.Metadata)
-		sayAll(p.engine.Observe(batch.Project, batch.SessionId, &seen, now))
-	}
+	p.events = detect.FromBatch(p.events[:0], batch)
+	looked := min(len(p.events), p.most-visit.events)
+	visit.events += looked
+	p.flooded += len(p.events) - looked
+	sayAll(p.engine.Observe(batch.Project, batch.SessionId, p.events[:looked], now))
+	clear(p.events)
 	for _, signal := range batch.Signals {
 		sayAll(p.engine.Adopt(batch.Project, batch.SessionId, detach(signal), now))
 	}

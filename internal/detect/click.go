@@ -4,8 +4,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
 // readClick fills e from a click's payload. Besides the fields of the published table it understands what some
@@ -15,58 +13,58 @@ func (e *evidence) readClick(payload string) bool {
 	var tag, role, href, target, label, inputType string
 	var hasHref, disabled, download, modifier bool
 	places := 0
-	e.readFields(payload, func(key string, v gjson.Result) {
-		switch key {
+	for f := fieldsOf(payload); f.next(); {
+		switch v := f.v; f.key {
 		case "x":
-			e.x = clamp(v.Num)
+			e.x = clamp(v.number())
 			places++
 		case "y":
-			e.y = clamp(v.Num)
+			e.y = clamp(v.number())
 			places++
 		case "selector":
-			e.ref = cut(v.String(), maxText)
+			e.ref = cut(v.text(), maxText)
 		case "text":
-			e.text = cut(v.String(), maxText)
+			e.text = cut(v.text(), maxText)
 		case "tag":
-			tag = strings.ToLower(v.String())
+			tag = strings.ToLower(v.text())
 		case "role":
-			role = strings.ToLower(v.String())
+			role = strings.ToLower(v.text())
 		case "button":
-			if v.Num != 0 {
+			if v.number() != 0 {
 				e.marks |= otherButton
 			}
 		case "interactive":
-			switch v.Type {
-			case gjson.True:
+			switch v {
+			case "true":
 				e.marks |= active
-			case gjson.False:
+			case "false":
 				e.marks |= inert
 			}
 		case "href":
-			href, hasHref = v.String(), true
+			href, hasHref = v.text(), true
 		case "target":
-			target = v.String()
+			target = v.text()
 		case "type":
-			inputType = strings.ToLower(v.String())
+			inputType = strings.ToLower(v.text())
 		case "aria_label":
-			label = v.String()
+			label = v.text()
 		case "download":
-			download = v.Type != gjson.False && v.Type != gjson.Null
+			download = v != "false" && v != "null"
 		case "disabled":
-			disabled = v.Bool()
+			disabled = v.truth()
 		case "ctrl", "meta", "shift", "alt":
-			modifier = modifier || v.Bool()
+			modifier = modifier || v.truth()
 		case "modifiers":
-			modifier = modifier || v.Num != 0 || len(v.Str) > 0 || len(v.Array()) > 0
+			modifier = modifier || v.holds()
 		case "ignore":
-			if strings.Contains(v.String(), "rage") {
+			if strings.Contains(string(v), "rage") {
 				e.marks |= noRage
 			}
-			if strings.Contains(v.String(), "dead") {
+			if strings.Contains(string(v), "dead") {
 				e.marks |= noDead
 			}
 		}
-	})
+	}
 	if places < 2 {
 		return false
 	}
@@ -154,6 +152,12 @@ func isTextField(tag, role, inputType, selector string) bool {
 // isStepper knows by its text or aria-label what is made to be clicked again and again: steppers, pagers,
 // carousels. Words may stand with signs and a noun: "Next ›", "Next slide", "Increase quantity".
 func isStepper(text string) bool {
+	if text == "" || len(text) > 64 {
+		return false
+	}
+	if c := text[0] | 0x20; c >= 'a' && c <= 'z' && strings.IndexByte("npidm", c) < 0 {
+		return false // begins with a letter that no word below begins with
+	}
 	text = strings.TrimSpace(text)
 	if text == "" || len(text) > 48 {
 		return false

@@ -72,37 +72,43 @@ func (e *Engine) Stats() Stats {
 // within a minute after that point were said by its predecessor, which knew more.
 func (e *Engine) Warm(until int64) { e.warm = until }
 
-// Observe takes an event of a session; now is the host's time, Unix ms. It returns what is new, revised or
-// retracted, mostly nothing.
-func (e *Engine) Observe(project, sessionID string, ev *Event, now int64) []Signal {
-	typ := typeOf(ev.Type)
-	if typ == irrelevant {
-		return nil
-	}
+// Observe takes events of a session that came together, in any order; now is the host's time, Unix ms. It returns
+// what is new, revised or retracted once all of them are seen, mostly nothing.
+func (e *Engine) Observe(project, sessionID string, events []Event, now int64) (out []Signal) {
 	e.follow()
-	var out []Signal
 	s := e.session(project, sessionID)
-	if s != nil && ev.TS < s.floor {
-		e.stats.Late++
-		s.whole = max(s.whole, ev.TS+1)
-		return nil
+	news := false
+	for i := range events {
+		ev := &events[i]
+		typ := typeOf(ev.Type)
+		if typ == irrelevant {
+			continue
+		}
+		if s != nil && ev.TS < s.floor {
+			e.stats.Late++
+			s.whole = max(s.whole, ev.TS+1)
+			continue
+		}
+		if !e.scratch.read(typ, ev, &e.points) {
+			e.stats.Malformed++
+			continue
+		}
+		e.page = page{cut(ev.URL, maxURL), cut(ev.PageID, maxID)}
+		e.scratch.page = &e.page
+		if s == nil {
+			s, out = e.open(project, sessionID, now)
+		}
+		if !s.observe(&e.scratch, &e.work, e.in.LatenessMS, now) {
+			e.stats.Repeated++
+			continue
+		}
+		news = true
 	}
-	if !e.scratch.read(typ, ev, &e.points) {
-		e.stats.Malformed++
-		return nil
+	if news {
+		out = e.say(s, now, out)
+		e.used(s)
+		e.schedule(s)
 	}
-	e.page = page{cut(ev.URL, maxURL), cut(ev.PageID, maxID)}
-	e.scratch.page = &e.page
-	if s == nil {
-		s, out = e.open(project, sessionID, now)
-	}
-	if !s.observe(&e.scratch, &e.work, e.in.LatenessMS, now) {
-		e.stats.Repeated++
-		return out
-	}
-	out = e.say(s, now, out)
-	e.used(s)
-	e.schedule(s)
 	return out
 }
 
@@ -194,6 +200,9 @@ func (e *Engine) conclude(s *session, now int64, out []Signal) []Signal {
 
 // used makes a session the most recent one.
 func (e *Engine) used(s *session) {
+	if s == e.recent.older {
+		return
+	}
 	if s.newer != nil {
 		s.newer.older, s.older.newer = s.older, s.newer
 	}

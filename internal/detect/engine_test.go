@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -38,7 +39,7 @@ func words(signals []Signal) string {
 func (s *stream) at(ms int64, ev Event, want string) {
 	s.t.Helper()
 	s.now = day0 + ms
-	if got := words(s.e.Observe("p", "s", &ev, s.now)); got != want {
+	if got := words(s.e.Observe("p", "s", []Event{ev}, s.now)); got != want {
 		s.t.Errorf("at %d %s gave %q, want %q", ms, ev.ID, got, want)
 	}
 }
@@ -153,7 +154,7 @@ func TestALaterPassWins(t *testing.T) {
 		e := engineWith(Default())
 		var last uint32
 		for _, ev := range burstOf(6, 200, "") {
-			for _, sig := range e.Observe("p", "s", &ev, ev.TS+from) {
+			for _, sig := range e.Observe("p", "s", []Event{ev}, ev.TS+from) {
 				last = sig.Revision
 			}
 		}
@@ -171,7 +172,7 @@ func TestTooManySessionsConcludeTheOldest(t *testing.T) {
 	cfg := Default()
 	cfg.MaxSessions = 2
 	e := engineWith(cfg)
-	observe := func(session string, ev Event) string { return words(e.Observe("p", session, &ev, ev.TS)) }
+	observe := func(session string, ev Event) string { return words(e.Observe("p", session, []Event{ev}, ev.TS)) }
 	for _, ev := range burstOf(6, 100, "") {
 		observe("a", ev)
 	}
@@ -205,13 +206,17 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestFromProto(t *testing.T) {
-	ev := &gosight.Event{EventId: "e", EventType: "click", Timestamp: 7, Payload: `{}`, Metadata: map[string]string{"url": "http://own/"}}
-	shared := map[string]string{"url": "http://shared/", "page_id": "p1"}
-	if got := FromProto(ev, shared); got != (Event{ID: "e", Type: "click", TS: 7, URL: "http://own/", PageID: "p1", Payload: "{}"}) {
-		t.Errorf("%+v", got)
+func TestFromBatch(t *testing.T) {
+	batch := &gosight.Batch{Metadata: map[string]string{"url": "http://shared/", "page_id": "p1"}, Events: []*gosight.Event{
+		{EventId: "e", EventType: "click", Timestamp: 7, Payload: `{}`, Metadata: map[string]string{"url": "http://own/"}},
+		{EventType: "mutation", Payload: `{}`},
+		{EventId: "s", EventType: "scroll", Timestamp: 8},
+	}}
+	want := []Event{
+		{ID: "e", Type: "click", TS: 7, URL: "http://own/", PageID: "p1", Payload: "{}"},
+		{ID: "s", Type: "scroll", TS: 8, URL: "http://shared/", PageID: "p1"},
 	}
-	if got := FromProto(&gosight.Event{EventType: "mutation", Payload: "{}"}, shared); got != (Event{Type: "mutation"}) {
+	if got := FromBatch(nil, batch); !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -222,7 +227,7 @@ func TestFloodIsBounded(t *testing.T) {
 	for i := range int64(5_000) {
 		ev := clickAt(i/5, int(i%7)*100, 100, div)
 		ev.ID = fmt.Sprint("c", i)
-		e.Observe("p", "s", &ev, ev.TS)
+		e.Observe("p", "s", []Event{ev}, ev.TS)
 	}
 	s := e.session("p", "s")
 	if len(s.window.buf) > maxWindow || len(s.window.rich) > maxRich || len(s.claims) > 4*maxRich {

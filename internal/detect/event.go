@@ -35,26 +35,29 @@ type Event struct {
 	Payload string // a JSON object
 }
 
-// FromProto makes an Event of a wire event; shared is its batch's metadata. Nothing is copied: the result is
-// valid as long as ev is. For a type that no detector uses only Type is filled.
-func FromProto(ev *gosight.Event, shared map[string]string) Event {
-	if !Relevant(ev.EventType) {
-		return Event{Type: ev.EventType}
-	}
-	entry := func(key string) string {
-		if v, ok := ev.Metadata[key]; ok {
-			return v
+// FromBatch appends those of a batch's events that some detector looks at. Nothing is copied: they are valid as long
+// as the batch is.
+func FromBatch(events []Event, batch *gosight.Batch) []Event {
+	sharedURL, sharedPage := batch.Metadata["url"], batch.Metadata["page_id"]
+	for _, ev := range batch.Events {
+		if typeOf(ev.EventType) == irrelevant {
+			continue
 		}
-		return shared[key]
+		url, pageID := sharedURL, sharedPage
+		if len(ev.Metadata) > 0 {
+			if own, ok := ev.Metadata["url"]; ok {
+				url = own
+			}
+			if own, ok := ev.Metadata["page_id"]; ok {
+				pageID = own
+			}
+		}
+		events = append(events, Event{
+			ID: ev.EventId, Type: ev.EventType, TS: ev.Timestamp, Payload: ev.Payload, URL: url, PageID: pageID,
+		})
 	}
-	return Event{
-		ID: ev.EventId, Type: ev.EventType, TS: ev.Timestamp, Payload: ev.Payload,
-		URL: entry("url"), PageID: entry("page_id"),
-	}
+	return events
 }
-
-// Relevant says whether any detector looks at events of this type.
-func Relevant(eventType string) bool { return typeOf(eventType) != irrelevant }
 
 // Signal is what a detector says, or takes back, about a session. The engine keeps no reference to it.
 type Signal struct {

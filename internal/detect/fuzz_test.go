@@ -21,7 +21,7 @@ func FuzzObserve(f *testing.F) {
 		now := int64(1_800_000_000_000)
 		for i := range int64(8) {
 			own := Event{ID: id + string(rune('a'+i)), Type: typ, TS: ts + i*100, Payload: payload, URL: id}
-			said = append(said, e.Observe("p", "s", &own, now+i*100)...)
+			said = append(said, e.Observe("p", "s", []Event{own}, now+i*100)...)
 		}
 		said = append(said, e.Advance(now+200_000)...)
 		for _, s := range said {

@@ -21,7 +21,7 @@ func TestProjectsHaveRulesOfTheirOwn(t *testing.T) {
 	e := New(live)
 	count := func(project string) (n int) {
 		for _, ev := range burstOf(6, 200, "") {
-			n += len(e.Observe(project, "s", &ev, ev.TS))
+			n += len(e.Observe(project, "s", []Event{ev}, ev.TS))
 		}
 		return n
 	}
@@ -35,7 +35,7 @@ func TestProjectsHaveRulesOfTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	seventh := clickAt(1200, 100, 100, "")
-	if got := words(e.Observe("calm", "s", &seventh, seventh.TS)); got != "rage_click/click@0/7 first" {
+	if got := words(e.Observe("calm", "s", []Event{seventh}, seventh.TS)); got != "rage_click/click@0/7 first" {
 		t.Errorf("after the change %q", got)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/tidwall/gjson"
 )
 
 // Longest strings that are kept of a payload, bytes; SDKs cut at 64 characters.
@@ -32,76 +31,72 @@ func (e *evidence) read(typ evidenceType, ev *Event, room *[]byte) bool {
 	case outcome:
 		return e.readOutcome(ev.Payload)
 	case navigate:
-		e.readFields(ev.Payload, func(key string, v gjson.Result) {
-			switch key {
-			case "from":
-				e.text = cut(v.String(), maxURL)
-			case "to":
-				e.ref = cut(v.String(), maxURL)
-			case "kind":
-				switch v.String() {
-				case "pop":
-					e.marks |= back
-				case "replace":
-					e.marks |= replaced
-				}
-			}
-		})
-		return e.ref != ""
+		return e.readNavigate(ev.Payload)
 	case pageLoad, pageExit:
-		e.ref = cut(gjson.Get(ev.Payload, "url").String(), maxURL)
+		e.ref = cut(field(ev.Payload, "url").text(), maxURL)
 		if e.ref == "" {
 			e.ref = ev.URL
 		}
-		return true
 	case network:
-		e.what = xxhash.Sum64String(gjson.Get(ev.Payload, "url").Raw)
-		return true
+		e.what = xxhash.Sum64String(string(field(ev.Payload, "url")))
 	}
 	return true
 }
 
-func (e *evidence) readFields(payload string, field func(key string, v gjson.Result)) {
-	gjson.Parse(payload).ForEach(func(k, v gjson.Result) bool {
-		field(k.Str, v)
-		return true
-	})
+func (e *evidence) readNavigate(payload string) bool {
+	for f := fieldsOf(payload); f.next(); {
+		switch v := f.v; f.key {
+		case "from":
+			e.text = cut(v.text(), maxURL)
+		case "to":
+			e.ref = cut(v.text(), maxURL)
+		case "kind":
+			switch v.text() {
+			case "pop":
+				e.marks |= back
+			case "replace":
+				e.marks |= replaced
+			}
+		}
+	}
+	return e.ref != ""
 }
 
 func (e *evidence) readScroll(payload string) bool {
 	seen := 0
-	e.readFields(payload, func(key string, v gjson.Result) {
-		switch key {
+	for f := fieldsOf(payload); f.next(); {
+		switch v := f.v; f.key {
 		case "y":
-			e.x = clamp(v.Num)
+			e.x = clamp(v.number())
 			seen++
 		case "page_height":
-			e.y = clamp(v.Num)
+			e.y = clamp(v.number())
 			seen++
 		}
-	})
+	}
 	return seen == 2
 }
 
 func (e *evidence) readOutcome(payload string) bool {
 	e.marks |= answered
 	known := false
-	e.readFields(payload, func(key string, v gjson.Result) {
-		switch key {
+	for f := fieldsOf(payload); f.next(); {
+		switch v := f.v; f.key {
 		case "click_id":
-			e.what = xxhash.Sum64String(v.String())
-			known = v.String() != ""
+			click := v.text()
+			e.what = xxhash.Sum64String(click)
+			known = click != ""
 		case "kind":
-			switch v.String() {
+			switch v.text() {
 			case "none":
 				e.marks &^= answered
 			case "selection":
 				e.marks |= selected
 			}
 		case "after_ms":
-			e.x = clamp(v.Num)
+			e.x = clamp(v.number())
 		}
-	})
+	}
 	return known
 }
 
@@ -110,9 +105,9 @@ func (e *evidence) readOutcome(payload string) bool {
 func (e *evidence) readPointer(payload string, room []byte) []byte {
 	raw, sdk := strings.CutPrefix(payload, `{"points":`) // as the SDK writes it: no search
 	if !sdk {
-		raw = gjson.Get(payload, "points").Raw
+		raw = string(field(payload, "points"))
 	}
-	if strings.Contains(payload, `"buttons"`) && gjson.Get(payload, "buttons").Num != 0 {
+	if strings.Contains(payload, `"buttons"`) && field(payload, "buttons").number() != 0 {
 		e.marks |= pressed
 	}
 	var last, kept point // last: read but perhaps not kept
@@ -178,6 +173,29 @@ func unpackPoint(packed string, last point) (p point, rest string, ok bool) {
 // nextPoint reads one [ms, x, y] of a JSON array of them; fractions are cut off. It is by hand because it
 // takes most of the time that detection costs.
 func nextPoint(s string) (p point, rest string, ok bool) {
+	i := 0
+	for i < len(s) && (s[i] == '[' || s[i] == ',') {
+		i++
+	}
+	t, i, ok1 := integer(s, i)
+	x, i, ok2 := integer(s, after(s, i, ','))
+	y, i, ok3 := integer(s, after(s, i, ','))
+	if end := after(s, i, ']'); ok1 && ok2 && ok3 && end <= len(s) && t >= 0 && t <= 60_000 {
+		return point{t, int32(clamp(float64(x))), int32(clamp(float64(y)))}, s[end:], true
+	}
+	return nextPointAnyhow(s)
+}
+
+// after is the place after a character, which must be at i; else it is beyond the end.
+func after(s string, i int, c byte) int {
+	if i < len(s) && s[i] == c {
+		return i + 1
+	}
+	return len(s) + 1
+}
+
+// nextPointAnyhow is nextPoint for fractions, spaces, and what is none.
+func nextPointAnyhow(s string) (p point, rest string, ok bool) {
 	var v [3]int64
 	i := 0
 	for i < len(s) && (s[i] == '[' || s[i] == ',' || s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {

@@ -150,7 +150,7 @@ func run(t *rapid.T, e *Engine, arrivals []arrival, said func(at int64, signals 
 			said(now, e.Adopt("p", "s", a.heard.Signal, now))
 			continue
 		}
-		said(now, e.Observe("p", "s", a.event, now))
+		said(now, e.Observe("p", "s", []Event{*a.event}, now))
 	}
 	for range 700 {
 		now += 100

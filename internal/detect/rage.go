@@ -9,6 +9,7 @@ type rage struct {
 	bursts []*burst
 	next   int64 // when the next burst is over
 	serial int32
+	texts  int32 // how many of the run selected text
 }
 
 type press struct {
@@ -50,6 +51,13 @@ func (c *clicks) distance(e *evidence) float64 {
 	return distance(c.sx/float64(c.n), c.sy/float64(c.n), float64(e.x), float64(e.y))
 }
 
+// near says whether two clicks are no more than some way apart. (Coordinates are bounded: squares of them do not
+// overflow.)
+func near(a, b *evidence, px float64) bool {
+	dx, dy := float64(a.x)-float64(b.x), float64(a.y)-float64(b.y)
+	return dx*dx+dy*dy <= px*px
+}
+
 func (g *rage) step(r *Rules, e *evidence, out findings) {
 	switch {
 	case e.typ == outcome:
@@ -61,8 +69,11 @@ func (g *rage) step(r *Rules, e *evidence, out findings) {
 		if i < 0 {
 			return
 		}
-		g.run[i].selected = true
-		if !g.markText(r) {
+		if !g.run[i].selected {
+			g.run[i].selected = true
+			g.texts++
+		}
+		if !g.markText(r, i) {
 			return
 		}
 		g.regroup(r, out)
@@ -71,7 +82,7 @@ func (g *rage) step(r *Rules, e *evidence, out findings) {
 	default:
 		g.run = append(g.run, press{evidence: e})
 		g.forget(r, e.ts)
-		if g.markText(r) {
+		if g.markText(r, len(g.run)-1) {
 			g.regroup(r, out)
 		} else {
 			g.group(r, len(g.run)-1)
@@ -85,6 +96,9 @@ func (g *rage) forget(r *Rules, now int64) {
 	old := now - r.Rage.WindowMS - selectedMS
 	n := 0
 	for n < len(g.run) && (g.run[n].ts < old || len(g.run)-n > maxRun) {
+		if g.run[n].selected {
+			g.texts--
+		}
 		if b := g.burst(g.run[n].burst); b != nil {
 			b.gone.add(g.run[n].evidence)
 		}
@@ -177,15 +191,26 @@ func (g *rage) group(r *Rules, i int) {
 // zone finds the clicks up to i, within the window and in no burst, that lie around one centre: of all of them
 // the farthest is left out until every one is near enough. It gives nothing where i itself is left out.
 func (g *rage) zone(r *Rules, i int) []int {
-	var zone []int
-	here := clicks{}
-	here.add(g.run[i].evidence)
-	for j := i; j >= 0 && g.run[j].ts >= g.run[i].ts-r.Rage.WindowMS; j-- {
-		if p := g.run[j]; p.burst == 0 && !p.text && here.distance(p.evidence) <= 2*r.Rage.RadiusPX {
+	here, since := g.run[i].evidence, g.run[i].ts-r.Rage.WindowMS
+	if first := i + 1 - r.Rage.Clicks; first < 0 || g.run[first].ts < since {
+		return nil // too few, wherever they are
+	}
+	from, about := i, 0 // mostly they are elsewhere
+	for j := i; j >= 0 && g.run[j].ts >= since; j-- {
+		from = j
+		if p := &g.run[j]; p.burst == 0 && !p.text && near(here, p.evidence, 2*r.Rage.RadiusPX) {
+			about++
+		}
+	}
+	if about < r.Rage.Clicks {
+		return nil
+	}
+	zone := make([]int, 0, about)
+	for j := from; j <= i; j++ {
+		if p := &g.run[j]; p.burst == 0 && !p.text && near(here, p.evidence, 2*r.Rage.RadiusPX) {
 			zone = append(zone, j)
 		}
 	}
-	slices.Reverse(zone)
 	for len(zone) >= r.Rage.Clicks {
 		var all clicks
 		for _, j := range zone {
@@ -208,21 +233,24 @@ func (g *rage) zone(r *Rules, i int) []int {
 	return nil
 }
 
-// markText marks the clicks of double and triple clicks that selected text: at most three in a row, since more
-// are no longer that, whatever they select. It reports whether that changed for any that was grouped already.
-func (g *rage) markText(r *Rules) (changed bool) {
-	for from := 0; from < len(g.run); {
-		to, selects := from+1, g.run[from].selected
-		for to < len(g.run) && g.run[to].ts-g.run[to-1].ts <= r.Rage.MultiMS {
-			selects = selects || g.run[to].selected
-			to++
-		}
-		for i := from; i < to; i++ {
-			text := selects && to-from <= 3
-			changed = changed || text != g.run[i].text
-			g.run[i].text = text
-		}
-		from = to
+// markText marks the clicks in a row with i where they are a double or triple click that selected text: at most
+// three, since more are no longer that, whatever they select. It reports whether that changed for any of them.
+func (g *rage) markText(r *Rules, i int) (changed bool) {
+	if g.texts == 0 {
+		return false
+	}
+	const most = 3
+	from, to := i, i+1 // one more than may be is enough to know
+	for from > 0 && to-from <= most && g.run[from].ts-g.run[from-1].ts <= r.Rage.MultiMS {
+		from--
+	}
+	for to < len(g.run) && to-from <= most && g.run[to].ts-g.run[to-1].ts <= r.Rage.MultiMS {
+		to++
+	}
+	text := to-from <= most && slices.ContainsFunc(g.run[from:to], func(p press) bool { return p.selected })
+	for j := from; j < to; j++ {
+		changed = changed || text != g.run[j].text
+		g.run[j].text = text
 	}
 	return changed
 }
@@ -244,7 +272,7 @@ func (g *rage) tick(r *Rules, t int64, out findings) {
 func (g *rage) blank() bool { return len(g.run) == 0 && len(g.bursts) == 0 }
 
 func (g *rage) copy() detector {
-	c := &rage{run: slices.Clone(g.run), next: g.next, serial: g.serial}
+	c := &rage{run: slices.Clone(g.run), texts: g.texts, next: g.next, serial: g.serial}
 	for _, b := range g.bursts {
 		own := *b
 		c.bursts = append(c.bursts, &own)

@@ -205,7 +205,7 @@ func final(t *testing.T, cfg Config, events []Event) string {
 		for now = max(now, events[i].TS-500); now < events[i].TS; now += 100 {
 			found.put(true, e.Advance(now))
 		}
-		found.put(true, e.Observe("p", "s", &events[i], now))
+		found.put(true, e.Observe("p", "s", events[i:i+1], now))
 	}
 	for range 800 {
 		now += 100

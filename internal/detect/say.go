@@ -10,12 +10,19 @@ import (
 // not for every click in between.
 func (e *Engine) say(s *session, now int64, out []Signal) []Signal {
 	for _, c := range s.claims {
+		if !c.news && (c.judge == 0 || c.judge > now) {
+			continue
+		}
+		c.news = false
 		var sig *gosight.Signal
 		switch {
 		case c.current != nil:
 			c.judge = 0
+			if c.said != nil && !c.said.Retracted && !c.current.final {
+				continue
+			}
 			sig = c.current.signal(s)
-			if c.said != nil && !c.said.Retracted && (!c.current.final || same(c.said, sig)) {
+			if c.said != nil && !c.said.Retracted && same(c.said, sig) {
 				continue
 			}
 		case c.said != nil && !c.said.Retracted:

@@ -49,6 +49,7 @@ type claim struct {
 	current  *finding // nil: not a signal
 	said     *gosight.Signal
 	heard    *gosight.Signal // what another pass said
+	news     bool            // since it was last compared
 	judge    int64           // host time by which it must be found here too; 0: judged, or nothing heard
 }
 
@@ -147,7 +148,9 @@ func (s *session) settle(w *workspace) {
 		}
 	}
 	if len(s.claims) > 0 {
-		s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool { return c.judge == 0 && c.until() < s.settled() })
+		s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool {
+			return !c.news && c.judge == 0 && c.until() < s.settled()
+		})
 	}
 }
 
@@ -184,7 +187,7 @@ func (s *session) replay(i int, now int64, w *workspace) {
 	}
 	for _, c := range s.claims {
 		if c.detector == i {
-			c.current = c.settled
+			c.current, c.news = c.settled, true
 		}
 	}
 	s.window.each(detectors[i].wants, &w.room, func(e *evidence) {
@@ -310,11 +313,14 @@ type ahead struct {
 
 type behind ahead
 
-func (a *ahead) found(f finding) { a.claimOf(a.detector, &f).current = &f }
+func (a *ahead) found(f finding) {
+	c := a.claimOf(a.detector, &f)
+	c.current, c.news = &f, true
+}
 
 func (a *ahead) lost(kind string, first *evidence) {
 	if c := a.claim(kind, first.sum); c != nil {
-		c.current = nil
+		c.current, c.news = nil, true
 	}
 }
 

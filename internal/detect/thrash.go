@@ -11,7 +11,8 @@ import (
 // and walks over a menu get somewhere.
 type thrash struct {
 	begun bool
-	fresh uint8 // how many of turns came since the last judgement that found a fit
+	fresh uint8   // how many of turns came since the last judgement that found a fit
+	way   [2]int8 // along x and along y: 1 up, -1 down, 0 not known yet
 	x, y  axis
 	at    point // the last one; t is Unix ms
 	path  float64
@@ -24,7 +25,6 @@ type axis struct {
 	extreme point   // the farthest since it last turned
 	path    float32 // way gone until then
 	other   int32   // while the way is not known: how far it went the other way
-	way     int8    // 1 up, -1 down, 0 not known yet
 }
 
 // turn is a reversal: where and when the cursor turned, and the way it had gone by then.
@@ -42,14 +42,17 @@ type fit struct {
 	sx, sy     float64
 }
 
-const maxTurns = 64 // within the window; more are no more chaotic
+const (
+	maxTurns = 64 // within the window; more are no more chaotic
+	rests    = 4  // windows after which where the cursor went before says nothing any more
+)
 
 func (h *thrash) step(r *Rules, e *evidence, out findings) {
 	if e.marks&pressed != 0 {
 		h.rest(out)
 		return
 	}
-	h.forget(e.ts - r.Thrash.WindowMS)
+	h.forget(r, e.ts)
 	p := point{}
 	for rest, ok := e.ref, true; ; {
 		if p, rest, ok = unpackPoint(rest, p); !ok {
@@ -83,14 +86,14 @@ func (h *thrash) move(r *Rules, at point, e *evidence, out findings) {
 	h.path += math.Sqrt(dx*dx + dy*dy)
 	h.at = at
 	swing := int32(r.Thrash.SwingPX)
-	turned := h.x.follow(at.x, h.x.extreme.x, swing)
+	turned := h.x.follow(&h.way[0], at.x, h.x.extreme.x, swing)
 	if turned == reversed {
 		h.turn(&h.x, 0, e)
 	}
 	if turned != still {
 		h.x.extreme, h.x.path = at, float32(h.path)
 	}
-	also := h.y.follow(at.y, h.y.extreme.y, swing)
+	also := h.y.follow(&h.way[1], at.y, h.y.extreme.y, swing)
 	if also == reversed {
 		h.turn(&h.y, 1, e)
 	}
@@ -125,17 +128,17 @@ const (
 	reversed               // the extreme was a turn, and this is the new one
 )
 
-// follow goes on to v.
-func (a *axis) follow(v, extreme, swing int32) course {
-	switch way := int32(a.way); {
+// follow goes on to v, on the way that the axis has.
+func (a *axis) follow(has *int8, v, extreme, swing int32) course {
+	switch way := int32(*has); {
 	case way == 0:
 		lo, hi := min(extreme, a.other, v), max(extreme, a.other, v)
 		switch {
 		case v-lo >= swing:
-			a.way = 1
+			*has = 1
 			return farther
 		case hi-v >= swing:
-			a.way = -1
+			*has = -1
 			return farther
 		case v == lo || v == hi:
 			a.other = lo + hi - v // v becomes the extreme
@@ -144,14 +147,23 @@ func (a *axis) follow(v, extreme, swing int32) course {
 	case (v-extreme)*way >= 0:
 		return farther
 	case (extreme-v)*way >= swing:
-		a.way = -a.way
+		*has = -*has
 		return reversed
 	}
 	return still
 }
 
-// forget drops the turns before a time, and what they alone held.
-func (h *thrash) forget(before int64) {
+// forget drops what no longer counts at a time. A cursor that rested for several windows begins anew.
+func (h *thrash) forget(r *Rules, now int64) {
+	if h.begun && h.fit == nil && h.at.t < now-rests*r.Thrash.WindowMS {
+		*h = thrash{}
+		return
+	}
+	h.drop(now - r.Thrash.WindowMS)
+}
+
+// drop drops the turns before a time, and what they alone held.
+func (h *thrash) drop(before int64) {
 	h.turns = slices.DeleteFunc(h.turns, func(t turn) bool { return t.at.t < before })
 	if len(h.turns) == 0 {
 		h.turns = nil
@@ -160,7 +172,7 @@ func (h *thrash) forget(before int64) {
 
 // judge looks at the turns within the window.
 func (h *thrash) judge(r *Rules, out findings) {
-	h.forget(h.at.t - r.Thrash.WindowMS)
+	h.drop(h.at.t - r.Thrash.WindowMS)
 	along := [2]int{}
 	for _, t := range h.turns {
 		along[t.along]++
@@ -215,7 +227,7 @@ func (h *thrash) tick(r *Rules, t int64, out findings) {
 	if h.due(r) < t {
 		h.end(out)
 	}
-	h.forget(t - r.Thrash.WindowMS)
+	h.forget(r, t)
 }
 
 func (h *thrash) blank() bool { return !h.begun }

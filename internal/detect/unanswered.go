@@ -9,9 +9,10 @@ import "slices"
 // A click_outcome decides at once. Without one, the deadline decides, for elements known to take no clicks,
 // from the events after the click; an outcome that comes even later still corrects that.
 type unanswered struct {
-	asked  []question
+	asked  []question  // by when they were last asked
 	before []happening // the latest requests: what was going on before a click does not answer it
-	next   int64
+	next   int64       // no timer is due before
+	over   int         // how many of asked, from the front, nothing can change any more
 }
 
 type question struct {
@@ -49,41 +50,48 @@ func (u *unanswered) step(r *Rules, e *evidence, out findings) {
 	case outcome:
 		u.hear(r, e, out)
 	case network:
-		u.stir(r, e, r.Dead.AnswerMS)
+		u.stir(e, r.Dead.AnswerMS, r.Dead.AmbientMS)
 		if len(u.before) == maxBefore {
 			u.before = slices.Delete(u.before, 0, 1)
 		}
 		u.before = append(u.before, happening{e.ts, e.what})
 	case scroll:
-		u.stir(r, e, r.Dead.ScrollingMS)
+		u.stir(e, r.Dead.ScrollingMS, 0)
 	default:
-		u.stir(r, e, r.Dead.AnswerMS)
+		u.stir(e, r.Dead.AnswerMS, 0)
 	}
-	u.plan(r)
 }
 
 func (u *unanswered) ask(r *Rules, e *evidence, out findings) {
-	for i := range u.asked {
-		q := &u.asked[i]
-		if e.ts-q.last <= r.Dead.RepeatMS &&
-			distance(float64(q.first.x), float64(q.first.y), float64(e.x), float64(e.y)) <= r.Dead.RepeatPX {
-			q.count++
-			q.last = e.ts
-			if len(q.again) < maxAgain {
-				q.again = append(q.again, e)
-			}
-			q.decide(r, e.ts, out)
-			return
+	again := -1 // the first one that it repeats
+	for i := len(u.asked) - 1; i >= 0 && e.ts-u.asked[i].last <= r.Dead.RepeatMS; i-- {
+		if near(u.asked[i].first, e, r.Dead.RepeatPX) && (again < 0 || u.asked[i].first.before(u.asked[again].first.ts, click, u.asked[again].first.sum)) {
+			again = i
 		}
 	}
-	if len(u.asked) == maxAsked {
-		u.asked = slices.Delete(u.asked, 0, 1)
+	if again >= 0 {
+		q := u.asked[again]
+		copy(u.asked[again:], u.asked[again+1:])
+		q.count++
+		q.last = e.ts
+		if len(q.again) < maxAgain {
+			q.again = append(q.again, e)
+		}
+		q.decide(r, e.ts, out)
+		u.asked[len(u.asked)-1] = q
+		u.plan(r, &q)
+		return
 	}
-	u.asked = append(u.asked, question{first: e, count: 1, last: e.ts})
+	if len(u.asked) == maxAsked {
+		u.asked, u.over = slices.Delete(u.asked, 0, max(1, u.over)), 0
+	}
+	q := question{first: e, count: 1, last: e.ts}
+	u.asked = append(u.asked, q)
+	u.plan(r, &q)
 }
 
 func (u *unanswered) hear(r *Rules, e *evidence, out findings) {
-	for i := range u.asked {
+	for i := len(u.asked) - 1; i >= 0; i-- {
 		q := &u.asked[i]
 		asked := q.first
 		if q.first.sum != e.what {
@@ -104,19 +112,21 @@ func (u *unanswered) hear(r *Rules, e *evidence, out findings) {
 			q.none = true
 		}
 		q.decide(r, e.ts, out)
+		u.plan(r, q)
 		return
 	}
 }
 
-// stir notes that something happened within a time after a click, unless the like of it happened before.
-func (u *unanswered) stir(r *Rules, e *evidence, within int64) {
-	for i := range u.asked {
+// stir notes that something happened within a time after a click, unless the like of it happened within another
+// before it.
+func (u *unanswered) stir(e *evidence, within, ambient int64) {
+	for i := len(u.asked) - 1; i >= 0 && e.ts-u.asked[i].last <= within; i-- {
 		q := &u.asked[i]
 		if e.ts <= q.first.ts || e.ts-q.first.ts > within {
 			continue
 		}
-		if e.typ == network && slices.ContainsFunc(u.before, func(h happening) bool {
-			return h.what == e.what && h.ts <= q.first.ts && h.ts >= q.first.ts-r.Dead.AmbientMS
+		if ambient > 0 && slices.ContainsFunc(u.before, func(h happening) bool {
+			return h.what == e.what && h.ts <= q.first.ts && h.ts >= q.first.ts-ambient
 		}) {
 			continue
 		}
@@ -171,17 +181,17 @@ func (q *question) decide(r *Rules, t int64, out findings) {
 	})
 }
 
-// forget drops the oldest questions, as far as nothing can change them any more.
+// forget drops the oldest questions, as far as nothing can change them any more: not one by one, since all others
+// are moved then. That some are kept for a while is not to be noticed.
 func (u *unanswered) forget(r *Rules, now int64) {
-	n := 0
-	for n < len(u.asked) && u.asked[n].over(r, now) {
-		n++
+	for u.over < len(u.asked) && u.asked[u.over].over(r, now) {
+		u.over++
 	}
 	switch {
-	case n == len(u.asked):
-		u.asked = nil
-	case n > 0:
-		u.asked = slices.Delete(u.asked, 0, n)
+	case u.over == len(u.asked):
+		u.asked, u.over = nil, 0
+	case u.over > len(u.asked)/4:
+		u.asked, u.over = slices.Delete(u.asked, 0, u.over), 0
 	}
 }
 
@@ -194,16 +204,16 @@ func (q *question) waits() bool {
 	return !q.late && !q.none && !q.answer && !q.stirred && q.first.marks&(inert|noDead) == inert
 }
 
-func (u *unanswered) plan(r *Rules) {
-	u.next = never
-	for i := range u.asked {
-		q := &u.asked[i]
-		if q.waits() {
-			u.next = min(u.next, q.first.ts+r.Dead.DeadlineMS)
-		}
-		if q.said != open && !q.ended {
-			u.next = min(u.next, q.last+r.Dead.RepeatMS)
-		}
+// plan sees to it that a question's timer is run.
+func (u *unanswered) plan(r *Rules, q *question) {
+	if len(u.asked) == 1 {
+		u.next = never
+	}
+	if q.waits() {
+		u.next = min(u.next, q.first.ts+r.Dead.DeadlineMS)
+	}
+	if q.said != open && !q.ended {
+		u.next = min(u.next, q.last+r.Dead.RepeatMS)
 	}
 }
 
@@ -215,7 +225,7 @@ func (u *unanswered) due(*Rules) int64 {
 }
 
 func (u *unanswered) tick(r *Rules, t int64, out findings) {
-	for i := range u.asked {
+	for i := u.over; i < len(u.asked); i++ {
 		q := &u.asked[i]
 		late, ended := q.first.ts+r.Dead.DeadlineMS < t, q.last+r.Dead.RepeatMS < t
 		if late != q.late || ended != q.ended {
@@ -227,7 +237,10 @@ func (u *unanswered) tick(r *Rules, t int64, out findings) {
 	if n := len(u.before); n > 0 && len(u.asked) == 0 && u.before[n-1].ts < t-r.Dead.AmbientMS {
 		u.before = nil
 	}
-	u.plan(r)
+	u.next = never
+	for i := u.over; i < len(u.asked); i++ {
+		u.plan(r, &u.asked[i])
+	}
 }
 
 func (u *unanswered) blank() bool { return len(u.asked) == 0 && len(u.before) == 0 }

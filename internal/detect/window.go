@@ -13,7 +13,7 @@ import (
 // shared with the detectors.
 type window struct {
 	buf   []byte
-	rich  []*evidence // in the order of arrival
+	rich  []*evidence // in the order of their records
 	pages []*page
 	last  int32  // where the last record of buf starts
 	seen  uint64 // Bloom filter of the sums in buf: most events are known to be new without a search
@@ -53,13 +53,13 @@ func (w *window) record(at int) record {
 // the two timestamps stands: fresh and moved are false where that changes nothing, and moved says that it did.
 func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 	place, found := len(w.buf), record{start: -1}
-	if w.mark(e.sum) || w.isLate(e) {
+	if known, late := w.mark(e.sum), w.isLate(e); known || late {
 		for at := 0; at < len(w.buf); {
 			r := w.record(at)
 			if r.sum == e.sum {
 				found = r
 			}
-			if place == len(w.buf) && e.before(r.ts, r.typ, r.sum) {
+			if late && place == len(w.buf) && e.before(r.ts, r.typ, r.sum) {
 				place = at
 			}
 			at = r.end
@@ -73,9 +73,8 @@ func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 	}
 	var scratch [recordHeader + maxID + 64]byte
 	packed := w.pack(scratch[:0], e)
-	if len(w.buf)+len(packed) > cap(w.buf) { // by less than append would: there are many windows
-		need := len(w.buf) + len(packed)
-		w.buf = append(slices.Grow([]byte(nil), need+need/32+16), w.buf...)
+	if need := len(w.buf) + len(packed); need > cap(w.buf) {
+		w.resize(need)
 	}
 	w.buf = slices.Insert(w.buf, place, packed...)
 	r = w.record(place)
@@ -85,6 +84,11 @@ func (w *window) insert(e *evidence) (r record, fresh, moved bool) {
 		w.last += int32(r.end - r.start)
 	}
 	return r, found.start < 0, found.start >= 0
+}
+
+// resize gives buf room for need bytes, and for some more: less than append would, since there are many windows.
+func (w *window) resize(need int) {
+	w.buf = append(make([]byte, 0, need+need/8+32), w.buf...)
 }
 
 // isLate says whether evidence belongs before the last record.
@@ -110,12 +114,25 @@ func (w *window) remove(r record) {
 		w.last = int32(at)
 	}
 	if !packs(r.typ) {
-		w.dropRich(r.sum)
+		at := w.richPlace(r.ts, r.typ, r.sum)
+		w.rich = slices.Delete(w.rich, at, at+1)
 	}
 }
 
-func (w *window) dropRich(sum uint64) {
-	w.rich = slices.DeleteFunc(w.rich, func(e *evidence) bool { return e.sum == sum })
+// richPlace is where in rich the evidence of a record is, or belongs.
+func (w *window) richPlace(ts int64, typ evidenceType, sum uint64) int {
+	lo, hi := 0, len(w.rich)
+	if hi > 0 && w.rich[hi-1].before(ts, typ, sum) { // as mostly
+		return hi
+	}
+	for lo < hi {
+		if mid := (lo + hi) / 2; w.rich[mid].before(ts, typ, sum) {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
 }
 
 func packs(typ evidenceType) bool {
@@ -135,7 +152,7 @@ func (w *window) pack(b []byte, e *evidence) []byte {
 		for _, field := range [...]*string{&own.id, &own.ref, &own.text} {
 			*field, text = text[:len(*field)], text[len(*field):]
 		}
-		w.rich = append(w.rich, &own)
+		w.rich = slices.Insert(w.rich, w.richPlace(e.ts, e.typ, e.sum), &own)
 		return b
 	}
 	if e.typ == pointer || e.typ == scroll { // the others never begin a signal
@@ -168,12 +185,16 @@ func joined(parts ...string) string { return strings.Join(parts, "") }
 // read gives the evidence of a record: the shared one, or one that is lent, in room, until that is used again.
 func (w *window) read(r record, room *evidence) *evidence {
 	if !packs(r.typ) {
-		for _, e := range w.rich {
-			if e.sum == r.sum {
-				return e
-			}
+		if last := w.rich[len(w.rich)-1]; last.sum == r.sum {
+			return last
 		}
+		return w.rich[w.richPlace(r.ts, r.typ, r.sum)]
 	}
+	return w.unpack(r, room)
+}
+
+// unpack makes evidence in room of a record that holds all of it.
+func (w *window) unpack(r record, room *evidence) *evidence {
 	raw := w.buf[r.start:r.end]
 	id := raw[recordHeader : recordHeader+int(raw[19])]
 	body := raw[recordHeader+len(id):]
@@ -200,22 +221,28 @@ func (w *window) read(r record, room *evidence) *evidence {
 // fold hands over and forgets the records before a time, oldest first. What is handed over is valid until take
 // returns.
 func (w *window) fold(before int64, room *evidence, take func(e *evidence)) {
-	at := 0
+	at, rich := 0, 0
 	for at < len(w.buf) {
 		r := w.record(at)
 		if r.ts >= before {
 			break
 		}
-		take(w.read(r, room))
-		if !packs(r.typ) {
-			w.dropRich(r.sum)
+		if packs(r.typ) {
+			take(w.unpack(r, room))
+		} else {
+			take(w.rich[rich])
+			rich++
 		}
 		at = r.end
 	}
 	if at == 0 {
 		return
 	}
+	w.rich = slices.Delete(w.rich, 0, rich)
 	w.buf = slices.Delete(w.buf, 0, at)
+	if cap(w.buf) > 2*len(w.buf)+128 {
+		w.resize(len(w.buf))
+	}
 	w.seen = 0
 	for at = 0; at < len(w.buf); {
 		r := w.record(at)
@@ -235,10 +262,17 @@ func (w *window) oldest() int64 {
 
 // each hands over the records of some types, oldest first.
 func (w *window) each(types evidenceTypes, room *evidence, take func(e *evidence)) {
+	rich := 0
 	for at := 0; at < len(w.buf); {
 		r := w.record(at)
-		if types.has(r.typ) {
-			take(w.read(r, room))
+		switch own := !packs(r.typ); {
+		case own:
+			if types.has(r.typ) {
+				take(w.rich[rich])
+			}
+			rich++
+		case types.has(r.typ):
+			take(w.unpack(r, room))
 		}
 		at = r.end
 	}

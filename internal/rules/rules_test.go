@@ -37,7 +37,7 @@ func sixClicks(e *detect.Engine, project, session string) int {
 	n := 0
 	for i := range int64(6) {
 		ev := detect.Event{ID: fmt.Sprint("c", i), Type: "click", TS: 1_800_000_000_000 + i*100, Payload: `{"x":1,"y":2}`}
-		n += len(e.Observe(project, session, &ev, ev.TS))
+		n += len(e.Observe(project, session, []detect.Event{ev}, ev.TS))
 	}
 	return n
 }

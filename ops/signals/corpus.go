@@ -116,7 +116,7 @@ func found(cfg detect.Config, v visit) map[string]int {
 	for i := range v.events {
 		now = v.events[i].TS
 		note(engine.Advance(now))
-		note(engine.Observe("corpus", v.name, &v.events[i], now))
+		note(engine.Observe("corpus", v.name, v.events[i:i+1], now))
 	}
 	note(engine.Advance(now + cfg.IdleMS)) // the visit is concluded
 	counts := map[string]int{}
