@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"github.com/gosight/gosight/benchmarks/load"
@@ -52,7 +53,7 @@ type clients struct {
 	browsers *load.Browser
 }
 
-func (b *Bench) connect(m spec) (*clients, error) {
+func (b *Bench) connect(ctx context.Context, m spec) (*clients, error) {
 	c := &clients{}
 	c.browsers = &load.Browser{
 		URL: target.HTTPURL(b.System.AgentHTTP), Key: b.System.ProjectKey, Compress: m.Compress, Client: c.wire.HTTPClient(m.Workers),
@@ -72,7 +73,27 @@ func (b *Bench) connect(m spec) (*clients, error) {
 		}
 		c.sdk = append(c.sdk, client)
 	}
+	if err := c.greet(ctx); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
 	return c, nil
+}
+
+// greet sends an empty batch from each client: all are connected before the first batch is due.
+func (c *clients) greet(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(64)
+	for _, client := range c.sdk {
+		group.Go(func() error {
+			_, err := client.SendBatch(ctx, &gosight.EventBatch{})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("connect to the agent: %w", err)
+	}
+	c.wire.Sent.Store(0) // greetings are no events' bytes
+	return nil
 }
 
 func (c *clients) close() error {
@@ -103,7 +124,7 @@ func (m spec) source(run string, worker int) load.Source {
 func (b *Bench) measure(ctx context.Context, m spec) (report.Run, error) {
 	id := newRun()
 	run := report.Run{Label: m.label, Shape: b.System.Shape, Offered: m.rate}
-	c, err := b.connect(m)
+	c, err := b.connect(ctx, m)
 	if err != nil {
 		return run, err
 	}

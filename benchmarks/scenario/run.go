@@ -60,7 +60,7 @@ func (b *Bench) search(ctx context.Context, s *Scenario, r *report.Result) error
 		}
 		return sustained, nil
 	}
-	low, high := 0.0, s.Rates[0]
+	low, high, lowest := 0.0, s.Rates[0], s.Rates[0]
 	for {
 		sustained, err := step(high)
 		if err != nil {
@@ -80,11 +80,11 @@ func (b *Bench) search(ctx context.Context, s *Scenario, r *report.Result) error
 		if sustained {
 			low = rate
 		} else {
-			high = rate
+			high, lowest = rate, min(rate, lowest)
 		}
 	}
 	if r.Best == nil {
-		r.Failures = append(r.Failures, fmt.Sprintf("not even %s was sustained", perSecond(low)))
+		r.Failures = append(r.Failures, fmt.Sprintf("not even %s was sustained", perSecond(lowest)))
 	}
 	return nil
 }
