@@ -53,3 +53,19 @@ test("after every kind of change to the document", async ({ agent, page }) => {
   expect(played).toEqual(wanted);
   expect(player.warnings.filter((text) => /not found|missing/i.test(text))).toEqual([]);
 });
+
+test("a page that changes for hours is taken anew now and then", async ({ agent, page }) => {
+  agent.pages.set("/", html(`<p id="clock">0</p>`, tag(agent)));
+  await page.goto(agent.url);
+  await agent.until(() => agent.of("full_snapshot").length === 2, "snapshot");
+  await page.evaluate(async () => {
+    const clock = document.getElementById("clock") as HTMLElement;
+    for (let tick = 1; tick <= 3_100; tick++) {
+      clock.textContent = String(tick);
+      // Observers are told in a microtask: each tick is a change of its own.
+      await new Promise((resolve) => queueMicrotask(() => resolve(undefined)));
+      if (tick % 500 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+  await agent.until(() => agent.of("full_snapshot").length === 4, "the page, taken anew");
+});

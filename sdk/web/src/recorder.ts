@@ -43,6 +43,12 @@ export class ReplayColumns implements Body {
   }
 }
 
+/**
+ * The page is taken anew after so many changes, so that whoever opens hours of one page in the middle plays a few
+ * seconds of changes and not all of them. A quiet page is never taken anew.
+ */
+const CHECKPOINT = 3_000;
+
 const FIELDS = { input: true, textarea: true, select: true };
 
 /** Attributes that are read out or shown, as text is. */
@@ -130,6 +136,7 @@ export function record(settings: RecorderSettings): Recorder {
       input: "last",
       media: 800,
     },
+    checkoutEveryNth: CHECKPOINT,
     errorHandler: () => true,
   });
   return { snapshot: () => rrweb.takeFullSnapshot(true), stop: () => stop?.() };
