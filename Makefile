@@ -102,7 +102,7 @@ generate: $(NPM) tools ## make generated code anew from proto/ and the API
 	npm run --silent --if-present generate -w aggregator/ui
 
 screenshots: $(BINARIES) ## make the README's pictures anew, as a test sees them
-	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w ops/e2e -- visit.test.ts canaries.test.ts
+	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w ops/e2e -- visit.test.ts
 
 .PHONY: seed
 seed: bin/gosight ## load generated history into the running system, straight into ClickHouse (N=events, SESSIONS=…, CLICKHOUSE=URL)

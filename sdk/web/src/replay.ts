@@ -35,7 +35,7 @@ export function replay(page: Page, options: Exclude<Settings["replay"], false>, 
       if (plain) return;
       plain = true;
       line.body(undefined);
-      recorder?.snapshot();
+      quietly(() => recorder?.snapshot());
     });
     recorder = record({
       emit: (type, event, timestamp) => {
