@@ -25,6 +25,7 @@ async function bundle(input, output) {
 const scripts = {
   gosight: "src/script.ts",
   evidence: "src/evidence-script.ts",
+  nearest: "src/nearest-script.ts",
   recorder: "src/recorder-script.ts",
   vitals: "src/vitals-script.ts",
 };
@@ -36,6 +37,7 @@ await Promise.all([
     {
       index: "src/index.ts",
       evidence: "src/outcomes.ts",
+      nearest: "src/nearest.ts",
       recorder: "src/recorder.ts",
       vitals: "src/vitals-chunk.ts",
     },

@@ -1,11 +1,13 @@
 // What is loaded beside the core, from where the core came from: the evidence for clicks at once, the rest when
 // the page has come to rest.
+import type { NearestModule } from "./nearest.ts";
 import type { EvidenceModule } from "./outcomes.ts";
 import type { RecorderModule } from "./recorder.ts";
 import type { VitalsModule } from "./vitals-chunk.ts";
 
 export interface Chunks {
   evidence(): Promise<EvidenceModule>;
+  nearest(): Promise<NearestModule>;
   recorder(): Promise<RecorderModule>;
   vitals(): Promise<VitalsModule>;
 }

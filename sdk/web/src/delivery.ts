@@ -2,6 +2,7 @@
 // that took a parcel and could not say so counts nothing twice.
 import { Backlog, stash, stashed, unstash } from "./backlog.ts";
 import type { Parcel } from "./batches.ts";
+import type { Chunks } from "./chunks.ts";
 import { concat, decodeStatus, encodeSentAt } from "./wire.ts";
 
 const PATH = "/gosight.Ingestor/SendBatch";
@@ -52,6 +53,7 @@ async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuf
 export interface DeliverySettings {
   key: string;
   endpoints: string[];
+  chunks: Pick<Chunks, "nearest">;
 }
 
 export class Delivery {
@@ -83,6 +85,15 @@ export class Delivery {
 
   /** Begins with what earlier pages could not deliver. */
   start(): void {
+    const { endpoints, chunks } = this.settings;
+    // Until it is there, and where it cannot be had, the agents take turns.
+    if (endpoints[1])
+      chunks.nearest().then(
+        ({ nearest }) => {
+          this.#fetch = nearest(endpoints, this.#fetch);
+        },
+        () => {},
+      );
     for (const parcel of stashed()) this.send(parcel);
     void this.#drain();
   }

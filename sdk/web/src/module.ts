@@ -7,6 +7,7 @@ import { essentials, start as startAll } from "./start.ts";
 
 const chunks: Chunks = {
   evidence: () => import("./outcomes.ts"),
+  nearest: () => import("./nearest.ts"),
   recorder: () => import("./recorder.ts"),
   vitals: () => import("./vitals-chunk.ts"),
 };

@@ -43,6 +43,7 @@ if (tag?.src && !host.gosight) {
   };
   host.gosight = start(options, {
     evidence: loader("evidence", tag),
+    nearest: loader("nearest", tag),
     recorder: loader("recorder", tag),
     vitals: loader("vitals", tag),
   });
