@@ -115,7 +115,7 @@ func questions(sessions []string) []question {
 		f.From, f.To, f.Limit = from, to, 200
 		return question{"Sessions " + name, func(ctx context.Context, r reader) (any, error) {
 			var all []store.Session
-			for {
+			for f := f; ; { // asked again, it begins at the first page again
 				page, next, err := r.Sessions(ctx, f)
 				if all = append(all, page...); err != nil || next == "" {
 					return settled(all, err)
