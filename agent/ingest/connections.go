@@ -1,9 +1,14 @@
 package ingest
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+
+	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc/tap"
 )
 
 // LimitConnections is listener without the connections that are too many: of one client, or of all together. They
@@ -80,4 +85,19 @@ type countedConn struct {
 func (c *countedConn) Close() error {
 	defer c.gone()
 	return c.Conn.Close()
+}
+
+var errCalls = errors.New("too many requests and streams at once: come again later")
+
+// limitCalls refuses calls over the limit before anything is kept for them.
+func limitCalls(limit int64, refused func(reason string)) tap.ServerInHandle {
+	calls := semaphore.NewWeighted(limit)
+	return func(ctx context.Context, _ *tap.Info) (context.Context, error) {
+		if !calls.TryAcquire(1) {
+			refused("calls")
+			return nil, retryLater(errCalls, busyDelay)
+		}
+		context.AfterFunc(ctx, func() { calls.Release(1) }) // it ends with the call, however that ends
+		return ctx, nil
+	}
 }

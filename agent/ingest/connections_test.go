@@ -6,6 +6,13 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/gosight/gosight/internal/config"
+	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
 // dialFrom connects from an address of this machine; with lives it waits until the other end says whether it is let in.
@@ -72,5 +79,43 @@ func TestConnectionsAreBoundedByClientAndTogether(t *testing.T) {
 	}
 	if _, lives := dialFrom(t, "127.0.0.2", addr); lives {
 		t.Error("there are six connections")
+	}
+}
+
+func TestCallsAreBoundedOverAllConnections(t *testing.T) {
+	cfg := config.Default[Server]()
+	cfg.MaxCalls = 2
+	conn, _ := startGRPCWithin(t, cfg, NewBudget(cfg))
+	client := gosight.NewIngestorClient(conn)
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "x-gosight-key", "k1")
+	var streams []gosight.Ingestor_SendEventsClient
+	for range cfg.MaxCalls {
+		stream, err := client.SendEvents(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(&gosight.Event{SessionId: "s", EventType: "custom"}); err != nil {
+			t.Fatal(err)
+		}
+		streams = append(streams, stream)
+	}
+	batch := &gosight.EventBatch{SessionId: "s", Events: []*gosight.Event{{EventType: "custom"}}}
+	_, err := client.SendBatch(ctx, batch)
+	if st := status.Convert(err); st.Code() != codes.ResourceExhausted || len(st.Details()) != 1 {
+		t.Errorf("a third call: %v, details %v", err, st.Details())
+	}
+	if _, err := streams[0].CloseAndRecv(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if _, err = client.SendBatch(ctx, batch); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after a stream has ended: %v", err)
+		}
+	}
+	if _, err := streams[1].CloseAndRecv(); err != nil {
+		t.Error(err)
 	}
 }

@@ -46,6 +46,8 @@ type Server struct {
 	// collected yet.
 	MaxPendingBytes int64  `help:"Bytes of requests and of streams' events that are worked on at a time, decompressed." default:"67108864"`
 	MaxStreams      uint32 `help:"Concurrent requests and streams on one connection." default:"1000"`
+	// A stream that says nothing holds some ten kilobytes.
+	MaxCalls int64 `help:"Concurrent requests and streams on all gRPC connections together." default:"10000"`
 	// A client is an address: an office behind one has some hundred browsers, a server a few connections.
 	MaxClientConnections int `help:"Connections that one address may have open on a port." default:"1000"`
 	// An idle one holds some tens of kilobytes.
@@ -68,6 +70,7 @@ func NewGRPCServer(listener net.Listener, cfg Server, keys *Keys, p *Pipeline) *
 		grpc.ForceServerCodec(wire.Codec{Alias: true, MaxDecoded: cfg.MaxMessageBytes}),
 		grpc.MaxRecvMsgSize(cfg.MaxMessageBytes),
 		grpc.MaxConcurrentStreams(cfg.MaxStreams),
+		grpc.InTapHandle(limitCalls(cfg.MaxCalls, p.metrics.refused)),
 		grpc.ConnectionTimeout(10*time.Second),
 		grpc.MaxHeaderListSize(16<<10),
 		grpc.SharedWriteBuffer(true), // an idle connection holds 32 KB less
