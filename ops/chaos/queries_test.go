@@ -49,7 +49,12 @@ func (h *house) checkQueries(r *report, ledger map[string]tally) {
 		asked[name] = true
 		got, want := answer(ctx, q, asIs), answer(ctx, q, once)
 		if got != want {
-			r.add("query %s: repeats change the answer from\n    %.600s\n  to\n    %.600s", q.name, want, got)
+			same := 0
+			for same < min(len(got), len(want)) && got[same] == want[same] {
+				same++
+			}
+			from := max(0, same-100)
+			r.add("query %s: repeats change the answer at %d from\n    …%.400s\n  to\n    …%.400s", q.name, same, want[from:], got[from:])
 		}
 	}
 	for i := range reflect.TypeFor[*store.Reader]().NumMethod() {
