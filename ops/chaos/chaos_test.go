@@ -67,7 +67,7 @@ func chaos(t *testing.T, lasting, scale time.Duration) {
 func ackBeforeFsync(t *testing.T) {
 	h := newHouse(t, shape{arm: func(p *process) string {
 		if p.name == "agent" {
-			return "queue/ack-early=on;queue/write=crash:100ms@40"
+			return "queue/ack-early=on;queue/write=crash:500ms@40"
 		}
 		return ""
 	}})
