@@ -20,12 +20,17 @@ func dayClauses(f SessionFilter, since int64) (where, having clauses) {
 		where.and("day <= @last_day", "last_day", date(f.To+longestVisit))
 		having.and("min(started_at) <= "+ms("to_ms"), "to_ms", f.To)
 	}
+	// What stands in a whole visit stands in one of its rows. So rows are looked through first, and only what is left is
+	// put together by visits, which is what costs.
+	visits := daysWith(since)
 	if f.User != "" {
+		where.and(visits("(startsWith(last_user.user_id, @user) OR startsWith(session_id, @user))"))
 		having.and("(startsWith(tupleElement(max(last_user), 'user_id'), @user) OR startsWith(session_id, @user))",
 			"user", f.User)
 	}
 	for column, values := range map[string][]string{"country": f.Country, "browser": f.Browser, "device": f.Device} {
 		if len(values) > 0 {
+			where.and(visits(column + " IN @" + column))
 			having.and("max("+column+") IN @"+column, column, set(values))
 		}
 	}
@@ -39,9 +44,9 @@ func dayClauses(f SessionFilter, since int64) (where, having clauses) {
 		having.and(liveExpr)
 	}
 	if f.WithErrors {
-		having.and("max(failed) = 1")
+		where.and(visits("failed = 1"))
 	}
-	touched(&where, f, since)
+	touched(&where, f, visits)
 	for i, kind := range f.Kinds {
 		name := fmt.Sprintf("kind%d", i)
 		where.and("session_id IN (SELECT session_id FROM signals FINAL WHERE project = @project AND kind = @"+name+
@@ -53,15 +58,19 @@ func dayClauses(f SessionFilter, since int64) (where, having clauses) {
 	return where, having
 }
 
-// touched restricts visits to those that touched what the filter names, on one of their days.
-func touched(where *clauses, f SessionFilter, since int64) {
+// daysWith makes a condition on rows of session_days one on visits: one of their days must meet it.
+func daysWith(since int64) func(condition string) string {
 	days := ""
 	if since > 0 {
 		days = " AND day >= @first_day"
 	}
-	visits := func(condition string) string {
+	return func(condition string) string {
 		return "session_id IN (SELECT session_id FROM session_days WHERE project = @project" + days + " AND " + condition + ")"
 	}
+}
+
+// touched restricts visits to those that touched what the filter names.
+func touched(where *clauses, f SessionFilter, visits func(condition string) string) {
 	has := func(name, kind, value string) {
 		where.and(visits("has(touched, @"+name+")"), name, touchHash(kind, value))
 	}

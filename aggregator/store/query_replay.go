@@ -77,10 +77,13 @@ func (r *Reader) checkpoint(ctx context.Context, session string, from int64) (in
 	if from <= 0 {
 		return 0, nil
 	}
-	// An event of one part starts a snapshot where its type says so; a meta event is always small.
+	// An event of one part starts a snapshot where its type says so; a meta event is always small. Only the last few
+	// are opened: a visit may have hundreds of snapshots, and each is most of a megabyte to read.
 	err := r.query(ctx, `SELECT max(toUnixTimestamp64Milli(ts)) FROM replay
-		WHERE project = @project AND session_id = @session AND kind = 'full_snapshot' AND parts <= 1
-			AND ts <= `+ms("from_ms")+` AND JSONExtractUInt(data, 'type') = 4`,
+		WHERE project = @project AND session_id = @session AND parts <= 1 AND JSONExtractUInt(data, 'type') = 4
+			AND event_id IN (SELECT event_id FROM replay WHERE project = @project AND session_id = @session
+				AND kind = 'full_snapshot' AND parts <= 1 AND ts <= `+ms("from_ms")+`
+				GROUP BY event_id ORDER BY max(ts) DESC LIMIT 4)`,
 		[]any{named("session", session), named("from_ms", from)},
 		func(row driver.Rows) error { return row.Scan(&at) })
 	return at, err
