@@ -22,14 +22,21 @@ type Config struct {
 	// Well below Kafka's poll interval: a stuck insert must fail before the group throws the consumer out.
 	InsertTimeout time.Duration `help:"How long one insert may take." default:"20s"`
 	QueryTimeout  time.Duration `help:"How long one query may take." default:"15s"`
-	EventDays     int           `help:"Days that events, signals and sessions are kept; 0 keeps them for ever." default:"90"`
+	EventDays     int           `help:"Days that events and sessions are kept; 0 keeps them for ever." default:"90"`
+	SignalDays    int           `help:"Days that signals are kept; 0 keeps them for ever." default:"90"`
 	ReplayDays    int           `help:"Days that replays are kept; 0 keeps them for ever." default:"30"`
+	// The same for projects that differ.
+	ProjectEventDays  map[string]int `help:"Days that events, sessions and signals of single projects are kept, as shop=30;blog=400."`
+	ProjectReplayDays map[string]int `help:"Days that replays of single projects are kept, as shop=7;blog=90."`
 }
 
 // Default is the configuration of a store on this machine.
 func Default() Config { return config.Default[Config]() }
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// projectName is what the API takes for one.
+var projectName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // Validate says what is wrong with the configuration.
 func (c Config) Validate() error {
@@ -46,8 +53,15 @@ func (c Config) Validate() error {
 	if c.DialTimeout <= 0 || c.InsertTimeout <= 0 || c.QueryTimeout <= 0 {
 		errs = append(errs, errors.New("clickhouse timeouts: above 0"))
 	}
-	if c.EventDays < 0 || c.ReplayDays < 0 {
+	if c.EventDays < 0 || c.SignalDays < 0 || c.ReplayDays < 0 {
 		errs = append(errs, errors.New("clickhouse retention days: 0 or more"))
+	}
+	for _, projects := range []map[string]int{c.ProjectEventDays, c.ProjectReplayDays} {
+		for project, days := range projects {
+			if !projectName.MatchString(project) || days < 0 {
+				errs = append(errs, fmt.Errorf("clickhouse retention of project %q, %d days: want a project's name and 0 or more days", project, days))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }

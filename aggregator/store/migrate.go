@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -42,41 +41,6 @@ func migrate(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	for _, result := range results {
 		log.Info("migrated clickhouse", "migration", result.Source.Path, "took", result.Duration)
-	}
-	return nil
-}
-
-// applyRetention sets each table's TTL where it is not what the configuration says. TTL counts from when a row
-// arrived here: no client's or agent's clock may decide what is deleted.
-func (s *Store) applyRetention(ctx context.Context) error {
-	days := map[string]int{
-		"events": s.cfg.EventDays, "signals": s.cfg.EventDays, "sessions": s.cfg.EventDays,
-		"session_days": s.cfg.EventDays, "known_values": s.cfg.EventDays,
-		"page_views": s.cfg.EventDays, "replay": s.cfg.ReplayDays,
-	}
-	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
-	defer cancel()
-	for table, days := range days {
-		var definition string
-		err := s.conn.QueryRow(ctx, "SELECT engine_full FROM system.tables WHERE database = ? AND name = ?",
-			s.cfg.Database, table).Scan(&definition)
-		if err != nil {
-			return fmt.Errorf("read retention of %s: %w", table, err)
-		}
-		change := ""
-		switch {
-		case days == 0 && strings.Contains(definition, " TTL "):
-			change = "REMOVE TTL"
-		case days > 0 && !strings.Contains(definition, fmt.Sprintf("(inserted_at) + toIntervalDay(%d)", days)):
-			change = fmt.Sprintf("MODIFY TTL toDateTime(inserted_at) + toIntervalDay(%d)", days)
-		default:
-			continue
-		}
-		// Rows that are there already are dropped as parts merge, instead of rewriting everything at once.
-		query := fmt.Sprintf("ALTER TABLE %s %s SETTINGS materialize_ttl_after_modify = 0", table, change)
-		if err := s.conn.Exec(ctx, query); err != nil {
-			return fmt.Errorf("set retention of %s to %d days: %w", table, days, err)
-		}
 	}
 	return nil
 }

@@ -16,7 +16,10 @@ const mostExported = 100_000
 
 // ExportSessions writes the filter's visits, the latest first, with their exact counts.
 func (r *Reader) ExportSessions(ctx context.Context, f SessionFilter, format string, to io.Writer) error {
-	where, having := dayClauses(f, f.From)
+	where, having, err := r.dayClauses(ctx, f, f.From)
+	if err != nil {
+		return err
+	}
 	return r.export(ctx, format, `SELECT session_id, tupleElement(max(last_user), 'user_id') AS user_id,
 			min(started_at) AS started_at, max(ended_at) AS ended_at, length(groupUniqArrayArray(event_hashes)) AS events,
 			greatest(length(groupUniqArrayArray(page_hashes)), length(groupUniqArrayArray(url_hashes))) AS pages,

@@ -20,7 +20,10 @@ func (r *Reader) Facets(ctx context.Context, from, to int64) (Facets, error) {
 	for _, list := range lists {
 		*list = []FacetValue{}
 	}
-	where, having := dayClauses(SessionFilter{From: from, To: to}, from)
+	where, having, err := r.dayClauses(ctx, SessionFilter{From: from, To: to}, from)
+	if err != nil {
+		return facets, err
+	}
 	visits := `(SELECT session_id, toString(max(country)) AS country, toString(max(browser)) AS browser,
 		toString(max(device)) AS device, ` + liveExpr + ` AS live
 		FROM session_days ` + where.sql("WHERE") + ` GROUP BY session_id ` + having.sql("HAVING") + `)`
@@ -31,7 +34,7 @@ func (r *Reader) Facets(ctx context.Context, from, to int64) (Facets, error) {
 	if to > 0 {
 		signalPeriod += " AND ts <= " + ms("to_ms")
 	}
-	err := r.query(ctx, `SELECT facet, value, toUInt64(count()) AS sessions FROM (
+	err = r.query(ctx, `SELECT facet, value, toUInt64(count()) AS sessions FROM (
 			SELECT tupleElement(pair, 1) AS facet, tupleElement(pair, 2) AS value FROM `+visits+`
 			ARRAY JOIN [('country', country), ('browser', browser), ('device', device), ('all', ''), ('live', toString(live))] AS pair
 			UNION ALL

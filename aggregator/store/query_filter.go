@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"fmt"
-	"slices"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // A visit is judged by what it did since two days before the time that is asked for. The SDK ends a visit after 24
@@ -10,9 +12,13 @@ import (
 const longestVisit = 2 * msPerDay
 
 // dayClauses are a filter as conditions on rows of session_days and on whole visits, those active at since or later.
-func dayClauses(f SessionFilter, since int64) (where, having clauses) {
+// What a visit has, one of its days has; so a condition on visits is the greatest of one on rows, and what few rows
+// have is looked up first, by the index on what was touched.
+func (r *Reader) dayClauses(ctx context.Context, f SessionFilter, since int64) (where, having clauses, err error) {
 	where.and("project = @project")
+	days := ""
 	if since > 0 {
+		days = " AND day >= @first_day"
 		where.and("day >= @first_day", "first_day", date(since-longestVisit))
 		having.and("max(ended_at) >= "+ms("since_ms"), "since_ms", since)
 	}
@@ -20,18 +26,12 @@ func dayClauses(f SessionFilter, since int64) (where, having clauses) {
 		where.and("day <= @last_day", "last_day", date(f.To+longestVisit))
 		having.and("min(started_at) <= "+ms("to_ms"), "to_ms", f.To)
 	}
-	// What stands in a whole visit stands in one of its rows. So rows are looked through first, and only what is left is
-	// put together by visits, which is what costs.
-	visits := daysWith(since)
 	if f.User != "" {
-		where.and(visits("(startsWith(last_user.user_id, @user) OR startsWith(session_id, @user))"))
-		having.and("(startsWith(tupleElement(max(last_user), 'user_id'), @user) OR startsWith(session_id, @user))",
-			"user", f.User)
+		having.and("max(startsWith(last_user.user_id, @user) OR startsWith(session_id, @user))", "user", f.User)
 	}
 	for column, values := range map[string][]string{"country": f.Country, "browser": f.Browser, "device": f.Device} {
 		if len(values) > 0 {
-			where.and(visits(column + " IN @" + column))
-			having.and("max("+column+") IN @"+column, column, set(values))
+			having.and("max("+column+" IN @"+column+")", column, set(values))
 		}
 	}
 	if f.MinDurationMS > 0 {
@@ -44,9 +44,8 @@ func dayClauses(f SessionFilter, since int64) (where, having clauses) {
 		having.and(liveExpr)
 	}
 	if f.WithErrors {
-		where.and(visits("failed = 1"))
+		having.and("max(failed) = 1")
 	}
-	touched(&where, f, visits)
 	for i, kind := range f.Kinds {
 		name := fmt.Sprintf("kind%d", i)
 		where.and("session_id IN (SELECT session_id FROM signals FINAL WHERE project = @project AND kind = @"+name+
@@ -55,47 +54,60 @@ func dayClauses(f SessionFilter, since int64) (where, having clauses) {
 	if len(f.Kinds) > 0 {
 		where.and("true", "signals_from", max(0, since-longestVisit))
 	}
-	return where, having
+	for i, hash := range f.touches() {
+		name := fmt.Sprintf("touch%d", i)
+		where.and("session_id IN (SELECT session_id FROM session_days WHERE project = @project"+days+
+			" AND has(touched, @"+name+"))", name, hash)
+	}
+	for kind, part := range map[string]string{touchPage: f.Page, touchError: f.Error} {
+		if part == "" {
+			continue
+		}
+		hashes, err := r.knownHashes(ctx, kind, part)
+		if err != nil {
+			return where, having, err
+		}
+		if len(hashes) <= fewHashes {
+			where.and("session_id IN (SELECT session_id FROM session_days WHERE project = @project"+days+
+				" AND hasAny(touched, @"+kind+"))", kind, append(hashes, 0)) // no value has 0, and an empty list has no type
+		} else {
+			having.and("max(arrayExists(hash -> hash IN (SELECT hash FROM known_values WHERE project = @project AND kind = '"+
+				kind+"' AND positionCaseInsensitive(value, @"+kind+") > 0), touched))", kind, part)
+		}
+	}
+	return where, having, nil
 }
 
-// daysWith makes a condition on rows of session_days one on visits: one of their days must meet it.
-func daysWith(since int64) func(condition string) string {
-	days := ""
-	if since > 0 {
-		days = " AND day >= @first_day"
-	}
-	return func(condition string) string {
-		return "session_id IN (SELECT session_id FROM session_days WHERE project = @project" + days + " AND " + condition + ")"
-	}
+// fewHashes are looked for one by one in what a visit touched; more are a set.
+const fewHashes = 16
+
+// knownHashes are those of the values of a kind that contain part; one more than fewHashes stands for many.
+func (r *Reader) knownHashes(ctx context.Context, kind, part string) ([]uint64, error) {
+	var hashes []uint64
+	err := r.query(ctx, `SELECT DISTINCT hash FROM known_values WHERE project = @project AND kind = @kind
+			AND positionCaseInsensitive(value, @part) > 0 LIMIT @most`,
+		[]any{named("kind", kind), named("part", part), named("most", fewHashes+1)}, func(row driver.Rows) error {
+			var hash uint64
+			if err := row.Scan(&hash); err != nil {
+				return err
+			}
+			hashes = append(hashes, hash)
+			return nil
+		})
+	return hashes, err
 }
 
-// touched restricts visits to those that touched what the filter names.
-func touched(where *clauses, f SessionFilter, visits func(condition string) string) {
-	has := func(name, kind, value string) {
-		where.and(visits("has(touched, @"+name+")"), name, touchHash(kind, value))
+// touches are the hashes of what the filter names in full. Who has an event's property has the event.
+func (f SessionFilter) touches() []uint64 {
+	var hashes []uint64
+	if f.Event != "" && len(f.Props) == 0 {
+		hashes = append(hashes, touchHash(touchEvent, f.Event))
 	}
-	if f.Event != "" {
-		has("event", touchEvent, f.Event)
-		names := make([]string, 0, len(f.Props))
-		for name := range f.Props {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for i, name := range names {
-			has(fmt.Sprintf("prop%d", i), touchProp, f.Event+"."+name+"="+f.Props[name])
-		}
+	for name, value := range f.Props {
+		hashes = append(hashes, touchHash(touchProp, f.Event+"."+name+"="+value))
 	}
 	if f.Release != "" {
-		has("release", touchRelease, f.Release)
+		hashes = append(hashes, touchHash(touchRelease, f.Release))
 	}
-	part := func(name, kind, value string) {
-		where.and(visits("arrayExists(hash -> hash IN (SELECT hash FROM known_values WHERE project = @project AND kind = '"+
-			kind+"' AND positionCaseInsensitive(value, @"+name+") > 0), touched)"), name, value)
-	}
-	if f.Page != "" {
-		part("page", touchPage, f.Page)
-	}
-	if f.Error != "" {
-		part("error", touchError, f.Error)
-	}
+	return hashes
 }

@@ -68,12 +68,15 @@ func (r *Reader) latest(ctx context.Context, f SessionFilter, after position, re
 		if days > 0 {
 			since = max(since, until-days*msPerDay)
 		}
-		where, having := dayClauses(f, since)
+		where, having, err := r.dayClauses(ctx, f, since)
+		if err != nil {
+			return nil, err
+		}
 		if resume {
 			having.and("(last_at, session_id) < (toInt64(@after_ts), @after_id)", "after_ts", after.TS, "after_id", after.ID)
 		}
 		var found []position
-		err := r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(max(ended_at)) AS last_at
+		err = r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(max(ended_at)) AS last_at
 			FROM session_days `+where.sql("WHERE")+` GROUP BY session_id `+having.sql("HAVING")+
 			fmt.Sprintf(` ORDER BY last_at DESC, session_id DESC LIMIT %d`, f.Limit+1),
 			append(where.args, having.args...), func(row driver.Rows) error {

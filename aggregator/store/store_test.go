@@ -162,6 +162,38 @@ func TestOpenAgainAndChangeRetention(t *testing.T) {
 	}
 }
 
+// Rows go when their project's days are over, and no others do.
+func TestRetentionByProject(t *testing.T) {
+	cfg := store.Default()
+	cfg.URL = enginetest.TestClickHouse(t)
+	cfg.EventDays, cfg.ProjectEventDays = 90, map[string]int{"short": 7, "kept": 0}
+	var s *store.Store
+	for range 2 { // the second time there is nothing to change
+		var err error
+		if s, err = store.Open(t.Context(), cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+	}
+	insert := "INSERT INTO events (project, session_id, event_id, inserted_at, received_at) SELECT arrayJoin(['short', 'kept', 'other']), 's', 'e' || toString(number), " +
+		"now64(3) - toIntervalDay(number), now64(3) FROM numbers(1, 100)"
+	if err := s.Conn().Exec(t.Context(), insert); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Conn().Exec(t.Context(), "OPTIMIZE TABLE events FINAL"); err != nil {
+		t.Fatal(err)
+	}
+	for project, want := range map[string]uint64{"short": 6, "kept": 100, "other": 89} {
+		if got := number(t, s, "SELECT count() FROM events FINAL WHERE project = '"+project+"'"); got != want {
+			t.Errorf("%s has %d events, want %d", project, got, want)
+		}
+	}
+	cfg.ProjectEventDays = map[string]int{"a'b": 1}
+	if err := cfg.Validate(); err == nil {
+		t.Error("a project with a quote is taken")
+	}
+}
+
 // Times that no clock should show must not stop an insert, since the batch behind it would never come in.
 func TestAnyRowIsTaken(t *testing.T) {
 	s := open(t, enginetest.TestClickHouse(t))
