@@ -27,7 +27,8 @@ func (r *Reader) dayClauses(ctx context.Context, f SessionFilter, since int64) (
 		having.and("min(started_at) <= "+ms("to_ms"), "to_ms", f.To)
 	}
 	if f.User != "" {
-		having.and("max(startsWith(last_user.user_id, @user) OR startsWith(session_id, @user))", "user", f.User)
+		where.and("session_id IN (SELECT session_id FROM session_days WHERE project = @project"+days+
+			" AND (startsWith(last_user.user_id, @user) OR startsWith(session_id, @user)))", "user", f.User)
 	}
 	for column, values := range map[string][]string{"country": f.Country, "browser": f.Browser, "device": f.Device} {
 		if len(values) > 0 {
