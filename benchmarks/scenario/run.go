@@ -43,7 +43,8 @@ func (b *Bench) rates(ctx context.Context, s *Scenario, r *report.Result) error 
 	return nil
 }
 
-// search looks for the highest rate whose step has no failures: upwards by Factor, then halving the gap.
+// search looks for the highest rate whose step has no failures: upwards by Factor until one fails, then halving the gap
+// Refine times.
 func (b *Bench) search(ctx context.Context, s *Scenario, r *report.Result) error {
 	step := func(rate float64) (bool, error) {
 		run, err := b.measure(ctx, spec{Scenario: s, label: s.Name + " " + perSecond(rate), rate: rate, clients: s.Connections})
