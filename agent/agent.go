@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -23,13 +24,14 @@ import (
 
 	"github.com/gosight/gosight/agent/enrich"
 	"github.com/gosight/gosight/agent/forward"
+	"github.com/gosight/gosight/agent/gate"
 	"github.com/gosight/gosight/agent/ingest"
 	"github.com/gosight/gosight/agent/queue"
-	"github.com/gosight/gosight/agent/redact"
 	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/internal/observe"
+	"github.com/gosight/gosight/internal/registry"
 	"github.com/gosight/gosight/internal/rules"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	web "github.com/gosight/gosight/sdk/web"
@@ -46,6 +48,7 @@ type Agent struct {
 	rules     *rules.Follower
 	forwarder *forward.Forwarder
 	queue     *queue.Queue
+	gate      *gate.Gate
 	enricher  *enrich.Enricher
 	fleet     *fleet.Fleet
 	grace     time.Duration
@@ -76,6 +79,12 @@ func New(cfg Config, log *slog.Logger) (a *Agent, err error) {
 	if a.queue, err = queue.Open(cfg.Queue, reg, log); err != nil {
 		return a, fmt.Errorf("open queue: %w", err)
 	}
+	if a.gate, err = gate.New(gate.Parts{
+		Config: cfg.Rate, Keys: cfg.Keys, AnonymousLoopback: cfg.AllowAnonymousLoopback,
+		CacheFile: filepath.Join(cfg.DataDir, "registry.json"), Now: time.Now, Registerer: reg, Log: log,
+	}); err != nil {
+		return a, err
+	}
 	fixed := map[string]string{"agent": cfg.ID, "agent_region": cfg.Region}
 	if a.enricher, err = enrich.New(cfg.Enrich, fixed); err != nil {
 		return a, err
@@ -90,9 +99,14 @@ func New(cfg Config, log *slog.Logger) (a *Agent, err error) {
 	if a.rules, err = rules.New(cfg.Rules, live, reg, log); err != nil {
 		return a, err
 	}
+	a.gate.OnChange(func(index *registry.Index) {
+		if err := live.SetProjects(index.DetectRules()); err != nil {
+			log.Error("signal rules of the registry are left out", "error", err)
+		}
+	})
 	a.pipeline = ingest.NewPipeline(ingest.Parts{
-		AgentID: cfg.ID, Region: cfg.Region, Limits: cfg.Limits, Enricher: a.enricher,
-		Scrubber: redact.New(cfg.Redact), Rules: live, Queue: a.queue, Budget: ingest.NewBudget(cfg.Server),
+		AgentID: cfg.ID, Region: cfg.Region, Limits: cfg.Limits, Gate: a.gate, Enricher: a.enricher,
+		Redact: cfg.Redact, Rules: live, Queue: a.queue, Budget: ingest.NewBudget(cfg.Server),
 		Now: failpoint.Now, Registerer: reg, Log: log,
 	})
 	if a.fleet, err = fleet.New(cfg.Fleet, func() fleet.Node { return a.node(cfg) }, reg, log); err != nil {
@@ -116,7 +130,6 @@ func (a *Agent) node(cfg Config) fleet.Node {
 }
 
 func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
-	keys := &ingest.Keys{Projects: cfg.Keys, AnonymousLoopback: cfg.AllowAnonymousLoopback}
 	grpcPort, err := net.Listen("tcp", cfg.GRPCAddr)
 	if err != nil {
 		return fmt.Errorf("listen for gRPC (--grpc-addr sets another port): %w", err)
@@ -125,7 +138,7 @@ func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
 	if err != nil {
 		return errors.Join(err, grpcPort.Close())
 	}
-	a.grpc = ingest.NewGRPCServer(limited, cfg.Server, keys, a.pipeline)
+	a.grpc = ingest.NewGRPCServer(limited, cfg.Server, a.pipeline)
 	httpPort, err := net.Listen("tcp", cfg.HTTPAddr)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for HTTP (--http-addr sets another port): %w", err), grpcPort.Close())
@@ -136,7 +149,7 @@ func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
 	}
 	sdk, err := sdkFiles(cfg.SDKDir)
 	if err == nil {
-		a.http, err = ingest.NewHTTPServer(cfg.Server, keys, a.pipeline, sdk, a.fleet.Nodes, a.log)
+		a.http, err = ingest.NewHTTPServer(cfg.Server, a.pipeline, sdk, a.fleet.Nodes, a.log)
 	}
 	if err == nil {
 		a.admin, err = observe.NewAdmin(cfg.AdminAddr, reg, a.isReady, a.log)
@@ -206,6 +219,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	front.Go(func() error { return observe.Serve(taking, a.http, a.httpPort) })
 	front.Go(func() error { return a.pipeline.Run(taking) })
 	front.Go(func() error { return a.rules.Run(taking) })
+	front.Go(func() error { return a.gate.Follow(taking, a.forwarder.Registry) })
 	close(a.ready)
 	a.log.Info("agent takes events", "grpc", a.addrs.GRPC, "http", a.addrs.HTTP, "admin", a.addrs.Admin)
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gosight/gosight/agent/enrich"
 	"github.com/gosight/gosight/agent/forward"
+	"github.com/gosight/gosight/agent/gate"
 	"github.com/gosight/gosight/agent/ingest"
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/agent/redact"
@@ -35,11 +36,12 @@ type Config struct {
 	// Load balancers and SDKs go elsewhere meanwhile.
 	DrainGrace time.Duration `help:"How long events are still taken once the agent is told to stop." default:"0s"`
 
-	Keys                   map[string]string `help:"Project write keys, as key=project;key=project."`
+	Keys                   map[string]string `help:"Project write keys beside those of the centre, as key=project;key=project."`
 	AllowAnonymousLoopback bool              `help:"Take events without a key from this machine, as project default."`
 	SDKDir                 string            `name:"sdk-dir" help:"Serve the web SDK from this folder instead of the one built in." type:"path"`
 
 	Limits  ingest.Limits  `embed:"" prefix:"limit-"`
+	Rate    gate.Config    `embed:"" prefix:"rate-"`
 	Server  ingest.Server  `embed:"" prefix:"server-"`
 	Enrich  enrich.Config  `embed:"" prefix:"enrich-"`
 	Redact  redact.Config  `embed:"" prefix:"redact-"`
@@ -84,9 +86,6 @@ func (c *Config) Validate() error {
 	}
 	if c.Queue.Dir == "" {
 		c.Queue.Dir = filepath.Join(c.DataDir, "queue")
-	}
-	if len(c.Keys) == 0 && !c.AllowAnonymousLoopback {
-		errs = append(errs, errors.New("no project keys, so nobody could send: set --keys KEY=PROJECT, or --allow-anonymous-loopback to try it on this machine"))
 	}
 	return errors.Join(errs...)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gosight/gosight/aggregator/access"
 	"github.com/gosight/gosight/aggregator/alert"
 	"github.com/gosight/gosight/aggregator/api"
 	"github.com/gosight/gosight/aggregator/bus"
@@ -31,6 +32,7 @@ import (
 	"github.com/gosight/gosight/internal/devcert"
 	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/internal/observe"
+	"github.com/gosight/gosight/internal/registry"
 	"github.com/gosight/gosight/internal/rules"
 )
 
@@ -39,6 +41,7 @@ type Aggregator struct {
 	producer  *bus.Producer
 	receiver  *receive.Server
 	store     *store.Store
+	access    *access.Keeper
 	processor *process.Processor
 	rules     *rules.Follower
 	api       *api.Server
@@ -51,6 +54,8 @@ type Aggregator struct {
 	ready    chan struct{}
 	prepared atomic.Bool
 	draining atomic.Bool
+	// usesRows: it cannot do its work without ClickHouse.
+	usesRows bool
 	log      *slog.Logger
 }
 
@@ -63,7 +68,8 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a = &Aggregator{ready: make(chan struct{}), log: log.With("part", "aggregator")}
+	a = &Aggregator{ready: make(chan struct{}), log: log.With("part", "aggregator"),
+		usesRows: cfg.has(Process) || cfg.has(API)}
 	reg := observe.NewRegistry()
 	defer func() {
 		if err != nil {
@@ -76,10 +82,12 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 			return a, err
 		}
 	}
-	if cfg.has(Process) || cfg.has(API) {
-		if a.store, err = store.New(cfg.ClickHouse, reg, a.log); err != nil {
-			return a, err
-		}
+	// Receiving needs it for the registry alone, and goes on with what it knows while ClickHouse is away.
+	if a.store, err = store.New(cfg.ClickHouse, reg, a.log); err != nil {
+		return a, err
+	}
+	if a.access, err = access.New(cfg.Registry, a.store, reg, a.log); err != nil {
+		return a, err
 	}
 	if cfg.has(Process) {
 		live, err := detect.NewLive(cfg.Process.Detect)
@@ -89,6 +97,11 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 		if a.rules, err = rules.New(cfg.Rules, live, reg, a.log); err != nil {
 			return a, err
 		}
+		a.access.OnChange(func(index *registry.Index) {
+			if err := live.SetProjects(index.DetectRules()); err != nil {
+				a.log.Error("signal rules of the registry are left out", "error", err)
+			}
+		})
 		if a.processor, err = process.New(cfg.Process, live, cfg.Kafka, a.store, reg, a.log); err != nil {
 			return a, err
 		}
@@ -140,7 +153,7 @@ func (a *Aggregator) newReceiver(cfg Config, reg prometheus.Registerer) (err err
 		a.log.Warn("the relay has a self-signed certificate: give agents this CA, or set --receive-cert-file", "ca", ca)
 	}
 	cfg.Receive.Addr = cfg.RelayAddr
-	if a.receiver, err = receive.New(cfg.Receive, a.producer, reg, a.log); err != nil {
+	if a.receiver, err = receive.New(cfg.Receive, a.producer, a.access, reg, a.log); err != nil {
 		return fmt.Errorf("listen for agents (--relay-addr sets another port): %w", err)
 	}
 	a.addrs.Relay = a.receiver.Addr()
@@ -218,6 +231,7 @@ func (a *Aggregator) work(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
+		group.Go(func() error { return a.access.Run(ctx) })
 		if a.alerts != nil {
 			group.Go(func() error { return a.alerts.Run(ctx) })
 		}
@@ -248,7 +262,7 @@ func (a *Aggregator) prepare(ctx context.Context) error {
 		if a.producer != nil {
 			both.Go(func() { kafka = a.producer.CreateTopics(ctx) })
 		}
-		if a.store != nil {
+		if a.usesRows {
 			both.Go(func() { clickhouse = a.store.Migrate(ctx) })
 		}
 		both.Wait()
@@ -288,7 +302,7 @@ func (a *Aggregator) isReady() error {
 	if a.producer != nil {
 		both.Go(func() error { return a.producer.Ping(ctx) })
 	}
-	if a.store != nil {
+	if a.usesRows {
 		both.Go(func() error { return a.store.Ping(ctx) })
 	}
 	return both.Wait()

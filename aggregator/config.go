@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/gosight/gosight/aggregator/access"
 	"github.com/gosight/gosight/aggregator/alert"
 	"github.com/gosight/gosight/aggregator/api"
 	"github.com/gosight/gosight/aggregator/bus"
@@ -40,6 +41,7 @@ type Config struct {
 
 	Kafka      bus.Config     `embed:"" prefix:"kafka-"`
 	ClickHouse store.Config   `embed:"" prefix:"clickhouse-"`
+	Registry   access.Config  `embed:"" prefix:"registry-"`
 	Receive    receive.Config `embed:"" prefix:"receive-"`
 	Process    process.Config `embed:"" prefix:"process-"`
 	Rules      rules.Config   `embed:"" prefix:"rules-"` // of the role process
@@ -82,9 +84,7 @@ func (c *Config) Validate() error {
 	if c.has(Receive) || c.has(Process) {
 		errs = append(errs, c.Kafka.Validate())
 	}
-	if c.has(Process) || c.has(API) {
-		errs = append(errs, c.ClickHouse.Validate())
-	}
+	errs = append(errs, c.ClickHouse.Validate(), c.Registry.Validate())
 	if c.has(Process) {
 		errs = append(errs, c.Process.Validate())
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -22,6 +23,8 @@ import (
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/internal/fleet"
+	"github.com/gosight/gosight/internal/registry"
+	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
 	"github.com/gosight/gosight/proto/wire"
 )
@@ -80,7 +83,7 @@ func New(cfg Config, q *queue.Queue, agentID string, reg prometheus.Registerer, 
 			client: gosightconnect.NewRelayClient(link, "https://"+address,
 				connect.WithCodec(wire.Codec{}),
 				connect.WithAcceptCompression("gzip", nil, nil),
-				connect.WithReadMaxBytes(64<<10))}
+				connect.WithReadMaxBytes(registry.MaxSnapshotBytes+1<<10))}
 	})
 	f.pool.set(configured(cfg.Aggregators))
 	return f, nil
@@ -276,6 +279,29 @@ func retryAfter(err error) time.Duration {
 		return 0
 	}
 	return min(time.Duration(seconds)*time.Second, time.Minute)
+}
+
+// Registry asks an aggregator for the registry; have is the version that the agent has, and document is nil where
+// that is the present one.
+func (f *Forwarder) Registry(ctx context.Context, have string) (version string, document []byte, err error) {
+	to, err := f.pool.acquire(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	defer f.pool.release(to, outcome{silent: true})
+	req := connect.NewRequest(&gosight.RegistryRequest{AgentId: f.agentID, Version: have})
+	f.authorize(req.Header())
+	answer, err := to.client.Registry(ctx, req)
+	if err != nil {
+		return "", nil, fmt.Errorf("ask %s for the registry: %w", to.address, err)
+	}
+	return answer.Msg.Version, answer.Msg.Snapshot, nil
+}
+
+func (f *Forwarder) authorize(header http.Header) {
+	if token := *f.token.Load(); token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
 }
 
 func (f *Forwarder) reloadToken() {

@@ -76,9 +76,7 @@ func (f *Forwarder) call(ctx context.Context, to *aggregator, frame []byte) (*go
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
 	defer cancel()
 	req := connect.NewRequest(&gosight.ForwardRequest{AgentId: f.agentID, Frame: frame})
-	if token := *f.token.Load(); token != "" {
-		req.Header().Set("Authorization", "Bearer "+token)
-	}
+	f.authorize(req.Header())
 	answer, err := to.client.Forward(ctx, req)
 	if err != nil {
 		return nil, err

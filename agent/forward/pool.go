@@ -154,6 +154,7 @@ func (a *aggregator) cost() float64 { return float64(a.inFlight+1) / float64(110
 // outcome is what became of a frame, for the choice of where the next one goes.
 type outcome struct {
 	failed     bool
+	silent     bool          // it was no frame, and tells nothing of how frames fare
 	retryAfter time.Duration // what it asked for
 	draining   time.Duration // how long to avoid it
 }
@@ -165,6 +166,7 @@ func (p *pool) release(a *aggregator, o outcome) (pause time.Duration) {
 	now := time.Now()
 	a.inFlight--
 	switch {
+	case o.silent:
 	case o.failed && now.Before(a.notUntil):
 		// Frames that were in flight together fail together: that is one failure.
 	case o.failed:

@@ -30,8 +30,6 @@ import (
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
-var testKeys = &Keys{Projects: map[string]string{"k1": "shop"}}
-
 func startGRPC(t *testing.T) (*grpc.ClientConn, *queue.Queue) {
 	t.Helper()
 	cfg := config.Default[Server]()
@@ -46,7 +44,7 @@ func startGRPCWithin(t *testing.T, cfg Server, budget *Budget) (*grpc.ClientConn
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewGRPCServer(listener, cfg, testKeys, p)
+	server := NewGRPCServer(listener, cfg, p)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Run(ctx) }()
@@ -164,7 +162,7 @@ func startHTTP(t *testing.T) (*httptest.Server, *queue.Queue) {
 	t.Helper()
 	p, q := newTestPipeline(t)
 	sdk := fstest.MapFS{"gosight.js": {Data: []byte("/*sdk*/")}}
-	server, err := NewHTTPServer(config.Default[Server](), testKeys, p, sdk, testFleet, slog.New(slog.DiscardHandler))
+	server, err := NewHTTPServer(config.Default[Server](), p, sdk, testFleet, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

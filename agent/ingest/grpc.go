@@ -23,7 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/agent/gate"
 	"github.com/gosight/gosight/internal/failpoint"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/wire"
@@ -65,7 +65,7 @@ type GRPCServer struct {
 }
 
 // NewGRPCServer serves p on listener once Run is called.
-func NewGRPCServer(listener net.Listener, cfg Server, keys *Keys, p *Pipeline) *GRPCServer {
+func NewGRPCServer(listener net.Listener, cfg Server, p *Pipeline) *GRPCServer {
 	server := grpc.NewServer(
 		grpc.ForceServerCodec(wire.Codec{Alias: true, MaxDecoded: cfg.MaxMessageBytes}),
 		grpc.MaxRecvMsgSize(cfg.MaxMessageBytes),
@@ -79,7 +79,7 @@ func NewGRPCServer(listener net.Listener, cfg Server, keys *Keys, p *Pipeline) *
 	)
 	listener = boundArrivals(listener, cfg.MaxMessageBytes, cfg.MaxPendingBytes, p.metrics.refused)
 	s := &GRPCServer{server: server, health: health.NewServer(), listener: listener}
-	gosight.RegisterIngestorServer(server, &grpcIngestor{pipeline: p, keys: keys})
+	gosight.RegisterIngestorServer(server, &grpcIngestor{pipeline: p})
 	grpc_health_v1.RegisterHealthServer(server, s.health)
 	reflection.Register(server)
 	return s
@@ -106,26 +106,23 @@ func (s *GRPCServer) Run(ctx context.Context) error {
 type grpcIngestor struct {
 	gosight.UnimplementedIngestorServer
 	pipeline *Pipeline
-	keys     *Keys
 }
 
-func (g *grpcIngestor) source(ctx context.Context) (Source, error) {
-	var from Source
+// source tells whose call it is, and the key that it came with.
+func (g *grpcIngestor) source(ctx context.Context) (from Source, key string, err error) {
 	if p, ok := peer.FromContext(ctx); ok {
 		if addr, ok := p.Addr.(*net.TCPAddr); ok {
 			from.Addr = addr.AddrPort().Addr()
 		}
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
-	project, err := g.keys.project(first(md, keyMetadata), from.Addr)
-	if err != nil {
-		g.pipeline.metrics.refused("unauthenticated")
-		return from, status.Error(codes.Unauthenticated, err.Error())
+	key = first(md, keyMetadata)
+	if from.Project, err = g.pipeline.gate.Project(key, "", from.Addr); err != nil {
+		return from, key, g.statusError(err)
 	}
-	from.Project = project
 	// A server that sends for its visitors is not the visitor: its own address and agent say nothing of them.
 	from.Addr = netip.Addr{}
-	return from, nil
+	return from, key, nil
 }
 
 func first(md metadata.MD, key string) string {
@@ -137,9 +134,12 @@ func first(md metadata.MD, key string) string {
 
 // SendBatch implements gosight.IngestorServer.
 func (g *grpcIngestor) SendBatch(ctx context.Context, batch *gosight.EventBatch) (*gosight.Status, error) {
-	from, err := g.source(ctx)
+	from, key, err := g.source(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if err := g.pipeline.gate.Take(from.Project, key, from.Addr, len(batch.Events)); err != nil {
+		return nil, g.statusError(err)
 	}
 	size := memoryOf(batch.Events)
 	if !g.pipeline.budget.TryAcquire(size) {
@@ -161,7 +161,7 @@ func (g *grpcIngestor) SendBatch(ctx context.Context, batch *gosight.EventBatch)
 // there, or the budget is spent, nothing more is read and HTTP/2's flow control holds the client back.
 func (g *grpcIngestor) SendEvents(stream gosight.Ingestor_SendEventsServer) error {
 	ctx := stream.Context()
-	from, err := g.source(ctx)
+	from, key, err := g.source(ctx)
 	if err != nil {
 		return err
 	}
@@ -181,6 +181,9 @@ func (g *grpcIngestor) SendEvents(stream gosight.Ingestor_SendEventsServer) erro
 
 	for gathered := gather(events); len(gathered) > 0; gathered = gather(events) {
 		size := memoryOf(gathered)
+		if err := g.takeInTime(ctx, from, key, len(gathered)); err != nil {
+			return g.statusError(err)
+		}
 		t, err := g.pipeline.submit(from, &gosight.EventBatch{Events: gathered})
 		if err != nil {
 			return g.statusError(err)
@@ -247,6 +250,24 @@ func settle(ctx context.Context, tickets <-chan *ticket, held *hold, total *gosi
 	return nil
 }
 
+// takeInTime counts events against the sender's limit. A stream that is too fast is slowed down, and broken off only
+// where that takes longer than its patience.
+func (g *grpcIngestor) takeInTime(ctx context.Context, from Source, key string, events int) error {
+	for patience := streamPatience; ; {
+		err := g.pipeline.gate.Take(from.Project, key, from.Addr, events)
+		var early *gate.LimitError
+		if !errors.As(err, &early) || early.RetryAfter > patience {
+			return err
+		}
+		patience -= early.RetryAfter
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(early.RetryAfter):
+		}
+	}
+}
+
 // gather waits for one event and takes along what else is there; empty at the stream's end.
 func gather(events <-chan *gosight.Event) []*gosight.Event {
 	ev, ok := <-events
@@ -272,18 +293,11 @@ func gather(events <-chan *gosight.Event) []*gosight.Event {
 
 // statusError turns the pipeline's errors into gRPC's: what a client should do is in the code and the RetryInfo.
 func (g *grpcIngestor) statusError(err error) error {
-	var full *queue.FullError
-	switch {
-	case errors.As(err, &full):
-		g.pipeline.metrics.refused("queue_full")
-		return retryLater(err, full.RetryAfter)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		g.pipeline.metrics.refused("client_gone")
-		return status.FromContextError(err).Err()
+	r := g.pipeline.refuse(err)
+	if r.retryAfter == 0 {
+		return status.Error(r.code, r.err.Error())
 	}
-	g.pipeline.metrics.refused("storage_failed")
-	g.pipeline.log.Error("events not stored", "error", err)
-	return status.Error(codes.Unavailable, "the agent could not store the events; send them again")
+	return retryLater(r.err, r.retryAfter)
 }
 
 // retryLater refuses for now; without a delay a client would take it for a refusal for good.

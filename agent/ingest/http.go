@@ -18,7 +18,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
@@ -27,12 +26,12 @@ import (
 
 // NewHTTPServer serves browsers: batches as Connect unary calls of gosight.Ingestor/SendBatch, the web SDK's files
 // below /sdk/, and under /agents the live agents among nodes. The caller listens and runs it.
-func NewHTTPServer(cfg Server, keys *Keys, p *Pipeline, sdk fs.FS, nodes func() []fleet.Node, log *slog.Logger) (*http.Server, error) {
+func NewHTTPServer(cfg Server, p *Pipeline, sdk fs.FS, nodes func() []fleet.Node, log *slog.Logger) (*http.Server, error) {
 	proxies, err := networks(cfg.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}
-	ingestor := &httpIngestor{pipeline: p, keys: keys, proxies: proxies}
+	ingestor := &httpIngestor{pipeline: p, proxies: proxies}
 	path, handler := gosightconnect.NewIngestorHandler(ingestor,
 		connect.WithCodec(wire.Codec{MaxDecoded: cfg.MaxMessageBytes}), connect.WithCodec(wire.JSON{MaxDecoded: cfg.MaxMessageBytes}),
 		connect.WithReadMaxBytes(cfg.MaxMessageBytes))
@@ -102,7 +101,6 @@ func sdkFiles(sdk fs.FS) http.Handler {
 
 type httpIngestor struct {
 	pipeline *Pipeline
-	keys     *Keys
 	proxies  networkList
 }
 
@@ -113,12 +111,14 @@ func (h *httpIngestor) SendBatch(ctx context.Context, r *connect.Request[gosight
 	if key == "" {
 		key = r.Peer().Query.Get(keyQuery)
 	}
-	project, err := h.keys.project(key, peer)
+	project, err := h.pipeline.gate.Project(key, r.Header().Get("Origin"), peer)
 	if err != nil {
-		h.pipeline.metrics.refused("unauthenticated")
-		return nil, connect.NewError(connect.CodeUnauthenticated, err)
+		return nil, h.connectError(err)
 	}
 	from := Source{Project: project, Addr: h.visitor(peer, r.Header()), UserAgent: r.Header().Get("User-Agent")}
+	if err := h.pipeline.gate.Take(project, key, from.Addr, len(r.Msg.Events)); err != nil {
+		return nil, h.connectError(err)
+	}
 	start := time.Now()
 	answer, err := h.pipeline.Take(ctx, from, r.Msg)
 	if err != nil {
@@ -183,21 +183,14 @@ func (l networkList) contain(addr netip.Addr) bool {
 }
 
 func (h *httpIngestor) connectError(err error) error {
-	var full *queue.FullError
-	switch {
-	case errors.As(err, &full):
-		h.pipeline.metrics.refused("queue_full")
-		refusal := connect.NewError(connect.CodeResourceExhausted, err)
-		refusal.Meta().Set("Retry-After", strconv.Itoa(retrySeconds(full.RetryAfter)))
-		if detail, err := connect.NewErrorDetail(&errdetails.RetryInfo{RetryDelay: durationpb.New(full.RetryAfter)}); err == nil {
-			refusal.AddDetail(detail)
-		}
+	r := h.pipeline.refuse(err)
+	refusal := connect.NewError(connect.Code(r.code), r.err)
+	if r.retryAfter == 0 {
 		return refusal
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		h.pipeline.metrics.refused("client_gone")
-		return connect.NewError(connect.CodeCanceled, err)
 	}
-	h.pipeline.metrics.refused("storage_failed")
-	h.pipeline.log.Error("events not stored", "error", err)
-	return connect.NewError(connect.CodeUnavailable, errors.New("the agent could not store the events; send them again"))
+	refusal.Meta().Set("Retry-After", strconv.Itoa(retrySeconds(r.retryAfter)))
+	if detail, err := connect.NewErrorDetail(&errdetails.RetryInfo{RetryDelay: durationpb.New(r.retryAfter)}); err == nil {
+		refusal.AddDetail(detail)
+	}
+	return refusal
 }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/gosight/gosight/agent/enrich"
+	"github.com/gosight/gosight/agent/gate"
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/agent/redact"
 	"github.com/gosight/gosight/internal/detect"
@@ -27,9 +28,6 @@ import (
 // A client clock that is further off than this is taken to be wrong, and the batch's times are shifted: less may
 // be the network's delay.
 const clockTolerance = time.Minute
-
-// Metadata entries that hold an address of a page.
-var urlKeys = [...]string{"url", "referrer"}
 
 // Source is who sent a batch, as the entrance saw it.
 type Source struct {
@@ -42,8 +40,9 @@ type Source struct {
 type Pipeline struct {
 	agentID, region string
 	limits          Limits
+	gate            *gate.Gate
 	enricher        *enrich.Enricher
-	scrubber        *redact.Scrubber
+	policies        policies
 	detector        *detector
 	unfolder        unfolder
 	queue           *queue.Queue
@@ -57,8 +56,9 @@ type Pipeline struct {
 type Parts struct {
 	AgentID, Region string
 	Limits          Limits
+	Gate            *gate.Gate
 	Enricher        *enrich.Enricher
-	Scrubber        *redact.Scrubber
+	Redact          redact.Config
 	Rules           *detect.Live // of the first pass
 	Queue           *queue.Queue
 	Budget          *Budget
@@ -69,12 +69,14 @@ type Parts struct {
 
 // NewPipeline puts the parts together.
 func NewPipeline(parts Parts) *Pipeline {
-	return &Pipeline{
-		agentID: parts.AgentID, region: parts.Region, limits: parts.Limits,
-		enricher: parts.Enricher, scrubber: parts.Scrubber, detector: newDetector(parts.Rules),
+	p := &Pipeline{
+		agentID: parts.AgentID, region: parts.Region, limits: parts.Limits, gate: parts.Gate,
+		enricher: parts.Enricher, policies: policies{redact: parts.Redact}, detector: newDetector(parts.Rules),
 		unfolder: unfolder{limit: int64(parts.Limits.MaxColumnsBytes), budget: parts.Budget},
 		queue:    parts.Queue, budget: parts.Budget, now: parts.Now, log: parts.Log, metrics: newMetrics(parts.Registerer),
 	}
+	p.gate.OnChange(p.policies.set)
+	return p
 }
 
 // Take stores a batch and says what became of each of its events. It fails with a *queue.FullError where nothing
@@ -101,17 +103,26 @@ func (p *Pipeline) Take(ctx context.Context, from Source, batch *gosight.EventBa
 func (p *Pipeline) submit(from Source, in *gosight.EventBatch) (*ticket, error) {
 	now := p.now().UnixMilli()
 	t := &ticket{pipeline: p, status: &gosight.Status{}}
+	policy := p.policies.of(from.Project)
 	groups := p.admit(t, in, now)
 
 	request := ""
 	for _, g := range groups {
 		batch := g.batch
+		batch.UserId = policy.privacy.User(batch.UserId)
+		if !p.welcome(t, from.Project, batch) {
+			continue
+		}
 		if g.own {
 			share(batch)
 		}
 		batch.Project, batch.AgentId, batch.Region, batch.ReceivedAt = from.Project, p.agentID, p.region, now
+		p.scrubMetadata(policy, batch.Metadata)
 		batch.Metadata = p.enricher.Enrich(batch.Metadata, from.Addr, from.UserAgent)
-		p.scrubMetadata(batch.Metadata)
+		if policy.excluded[batch.Metadata["country"]] {
+			t.reject(reasonCountry, uint64(len(batch.Events)))
+			continue
+		}
 		for _, ev := range batch.Events {
 			if ev.EventId == "" {
 				if request == "" {
@@ -120,7 +131,7 @@ func (p *Pipeline) submit(from Source, in *gosight.EventBatch) (*ticket, error) 
 				ev.EventId = assignedID(request, t.assigned)
 				t.assigned++
 			}
-			p.finish(ev)
+			p.finish(policy, ev)
 		}
 		if batch.Lane == gosight.Lane_LANE_EVENTS {
 			batch.Signals = p.detector.observe(batch, now)
@@ -134,6 +145,24 @@ func (p *Pipeline) submit(from Source, in *gosight.EventBatch) (*ticket, error) 
 	}
 	t.put()
 	return t, nil
+}
+
+// welcome says whether a group may go on: not where its user or session is erased, or where the session is faster
+// than it may be.
+func (p *Pipeline) welcome(t *ticket, project string, batch *gosight.Batch) bool {
+	if p.gate.Erased(project, batch.UserId, batch.SessionId) {
+		t.reject(reasonErased, uint64(len(batch.Events)))
+		return false
+	}
+	err := p.gate.TakeSession(project, batch.SessionId, len(batch.Events))
+	var early *gate.LimitError
+	if errors.As(err, &early) {
+		t.reject(reasonSessionLimit, uint64(len(batch.Events)))
+		t.status.RetryDelay = durationpb.New(early.RetryAfter)
+		t.refused = err
+		return false
+	}
+	return true
 }
 
 // admit checks each event and sorts the good ones into groups; the bad ones are counted in the ticket.
@@ -200,29 +229,32 @@ func takeMetadataID(ev *gosight.Event) string {
 }
 
 // finish makes an accepted event what leaves the region.
-func (p *Pipeline) finish(ev *gosight.Event) {
+func (p *Pipeline) finish(policy *policy, ev *gosight.Event) {
 	if ev.Payload == "" {
 		ev.Payload = "{}"
 	}
-	payload, masked := p.scrubber.Text(ev.Payload)
+	payload, masked := policy.scrubber.Payload(ev.Payload)
 	ev.Payload = payload
 	p.metrics.masked(masked)
 	if len(ev.Metadata) > 0 {
+		p.scrubMetadata(policy, ev.Metadata)
 		ev.Metadata = p.enricher.Own(ev.Metadata)
-		p.scrubMetadata(ev.Metadata)
 	}
 }
 
-func (p *Pipeline) scrubMetadata(metadata map[string]string) {
-	for _, key := range urlKeys {
-		if value := metadata[key]; value != "" {
-			clean, masked := p.scrubber.URL(value)
+// scrubMetadata cleans what the client says; what the agent itself adds comes later.
+func (p *Pipeline) scrubMetadata(policy *policy, metadata map[string]string) {
+	for key, value := range metadata {
+		clean, masked := value, 0
+		if key == "url" || key == "referrer" {
+			clean, masked = policy.scrubber.URL(value)
+		} else {
+			clean, masked = policy.scrubber.Text(value)
+		}
+		if masked > 0 {
 			metadata[key] = clean
 			p.metrics.masked(masked)
 		}
-	}
-	if title := metadata["title"]; title != "" {
-		metadata["title"], _ = p.scrubber.Text(title)
 	}
 }
 
@@ -265,6 +297,7 @@ type ticket struct {
 	assigned int
 	memory   int64 // of a stream's budget
 	lanes    [2]laneShare
+	refused  error // why some of it did not even reach the queue
 }
 
 // laneShare is a ticket's part of one lane of the queue.
@@ -302,7 +335,7 @@ func (t *ticket) put() {
 // wait returns the status once all of it is on disk. Where one lane has no room and the other had, the refused
 // events are in the status as queue_full with a delay; where nothing was stored, the error says so.
 func (t *ticket) wait(ctx context.Context) (*gosight.Status, error) {
-	var refused error
+	refused := t.refused
 	for i := range t.lanes {
 		share := &t.lanes[i]
 		if share.commit == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gosight/gosight/agent/enrich"
+	"github.com/gosight/gosight/agent/gate"
 	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/agent/redact"
 	"github.com/gosight/gosight/internal/config"
@@ -38,8 +39,15 @@ func newTestPipeline(t testing.TB, change ...func(*queue.Config)) (*Pipeline, *q
 	if err != nil {
 		t.Fatal(err)
 	}
+	door, err := gate.New(gate.Parts{
+		Config: gate.Default(), Keys: map[string]string{"k1": "shop"}, Now: time.Now,
+		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return NewPipeline(Parts{
-		AgentID: "a1", Region: "test", Limits: DefaultLimits(), Enricher: enricher, Scrubber: redact.New(redact.Default()),
+		AgentID: "a1", Region: "test", Limits: DefaultLimits(), Gate: door, Enricher: enricher, Redact: redact.Default(),
 		Rules: detect.MustLive(detect.Default()), Queue: q, Budget: NewBudget(config.Default[Server]()),
 		Now:        func() time.Time { return time.UnixMilli(testNow) },
 		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),

@@ -24,7 +24,10 @@ const (
 	reasonFuture         = "timestamp_in_future"
 	reasonNegativeTime   = "timestamp_negative"
 	// reasonColumns counts batches: what stands in columns that cannot be read is not known.
-	reasonColumns = "invalid_columns"
+	reasonColumns      = "invalid_columns"
+	reasonErased       = "erased"
+	reasonCountry      = "excluded_country"
+	reasonSessionLimit = "session_limited"
 	// reasonFull is the one reason to send the event again: its lane of the queue had no room.
 	reasonFull = "queue_full"
 )

@@ -143,3 +143,35 @@ func tokenAt(text string, start int) (end int, ok bool) {
 	}
 	return end, dots == 2 && part >= shortestPart
 }
+
+// phoneAt finds the end of a phone number in international form at text[start], a plus: 8 to 15 digits, with
+// spaces, hyphens, dots and parentheses between them.
+func phoneAt(text string, start int) (end int, ok bool) {
+	const fewest, most = 8, 15 // E.164
+	n, last := 0, start
+	for end = start + 1; end < len(text); end++ {
+		c := text[end]
+		if isDigit(c) {
+			n, last = n+1, end
+			continue
+		}
+		if strings.IndexByte(" -.()", c) < 0 || end-last > 2 {
+			break
+		}
+	}
+	return last + 1, n >= fewest && n <= most && start+1 < len(text) && text[start+1] != '0'
+}
+
+// isNationalID tells whether text[start:end], digits and what may stand between a card's, is a US social security
+// number (AAA-GG-SSSS) or a Vietnamese citizen's (12 digits: province, century and sex, year of birth, and 6 more).
+func isNationalID(text string, start, end int) bool {
+	number := text[start:end]
+	switch {
+	case len(number) == 11 && number[3] == '-' && number[6] == '-':
+		area := number[:3]
+		return area != "000" && area != "666" && area[0] != '9' && number[4:6] != "00" && number[7:] != "0000"
+	case len(number) == 12 && strings.Trim(number, "0123456789") == "":
+		return number[0] == '0' && number[:3] != "000" && number[:3] <= "096" && number[3] <= '3'
+	}
+	return false
+}

@@ -1,5 +1,6 @@
 // Package redact takes personal data out of what leaves the region: mail addresses, payment card numbers and
-// signed tokens in payloads and URLs, wherever in the text they stand, and the values of telling query parameters.
+// signed tokens in payloads, URLs and metadata, wherever in the text they stand, the values of telling query
+// parameters, and whatever else a project's own rules name.
 //
 // It works on JSON text without parsing it: one pass over the bytes finds the few places worth a closer look, and
 // what it puts in their place contains nothing that JSON would escape.
@@ -7,9 +8,11 @@ package redact
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gosight/gosight/internal/config"
+	"github.com/gosight/gosight/internal/registry"
 )
 
 // What stands where something was taken out.
@@ -20,14 +23,20 @@ const (
 	maskNumber = "0"
 	maskToken  = "[token]"
 	maskParam  = "[cut]"
+	maskPhone  = "[phone]"
+	maskID     = "[id]"
+	maskOwn    = "[masked]" // what a project's own pattern or path found
 )
 
 // Config says what is taken out.
 type Config struct {
-	Mail   bool     `help:"Take out mail addresses." default:"true" negatable:""`
-	Card   bool     `help:"Take out payment card numbers (15 or 16 digits that pass the Luhn check)." default:"true" negatable:""`
-	Token  bool     `help:"Take out JSON web tokens." default:"true" negatable:""`
-	Params []string `help:"Query parameters whose values are cut, by name, case ignored." default:"token,access_token,id_token,refresh_token,key,api_key,apikey,secret,password,passwd,pwd,auth,code,session,sessionid,sid,email,mail,phone"`
+	Mail  bool `help:"Take out mail addresses." default:"true" negatable:""`
+	Card  bool `help:"Take out payment card numbers (15 or 16 digits that pass the Luhn check)." default:"true" negatable:""`
+	Phone bool `help:"Take out phone numbers in international form (+84 …)."`
+	// US social security numbers and Vietnamese citizen identity numbers; patterns of a project find others.
+	NationalID bool     `name:"national-id" help:"Take out national identity numbers."`
+	Token      bool     `help:"Take out JSON web tokens." default:"true" negatable:""`
+	Params     []string `help:"Query parameters whose values are cut, by name, case ignored." default:"token,access_token,id_token,refresh_token,key,api_key,apikey,secret,password,passwd,pwd,auth,code,session,sessionid,sid,email,mail,phone"`
 }
 
 // Default takes out all that it can find.
@@ -37,32 +46,50 @@ func Default() Config { return config.Default[Config]() }
 type Scrubber struct {
 	cfg    Config
 	params map[string]bool
+	own    ownRules
+	// worthALook has the bytes at which something personal may be found; all others are skipped at memory speed.
+	worthALook [256]bool
 }
 
-// New returns a Scrubber of cfg's rules.
-func New(cfg Config) *Scrubber {
-	s := &Scrubber{cfg: cfg, params: make(map[string]bool, len(cfg.Params))}
-	for _, name := range cfg.Params {
+// New returns a Scrubber of cfg's rules and a project's own. The project's patterns are valid: the registry has
+// seen to that.
+func New(cfg Config, project registry.Privacy) *Scrubber {
+	cfg.Phone = cfg.Phone || project.Phones
+	cfg.NationalID = cfg.NationalID || project.NationalIDs
+	s := &Scrubber{cfg: cfg, params: make(map[string]bool, len(cfg.Params)), own: newOwnRules(project)}
+	for _, name := range slices.Concat(cfg.Params, project.Params) {
 		s.params[strings.ToLower(name)] = true
+	}
+	look := "0123456789@%J"
+	if cfg.Phone {
+		look += "+"
+	}
+	for _, c := range []byte(look) {
+		s.worthALook[c] = true
 	}
 	return s
 }
 
-// worthALook has the bytes at which something personal may be found; all others are skipped at memory speed.
-var worthALook = func() (table [256]bool) {
-	for _, c := range []byte("0123456789@%J") {
-		table[c] = true
-	}
-	return table
-}()
+// Payload is Text for an event's payload, in which a project's own paths and patterns are masked too.
+func (s *Scrubber) Payload(json string) (string, int) {
+	own, found := s.own.payload(json)
+	text, more := s.common(own)
+	return text, found + more
+}
 
 // Text returns text without personal data, and how many places were masked; text itself, uncopied, where nothing
-// was found. Text may be JSON, and then stays valid JSON of the same shape.
+// was found.
 func (s *Scrubber) Text(text string) (string, int) {
+	own, found := s.own.text(text)
+	text, more := s.common(own)
+	return text, found + more
+}
+
+func (s *Scrubber) common(text string) (string, int) {
 	var out strings.Builder
 	copied, found := 0, 0
 	for i := 0; i < len(text); {
-		if !worthALook[text[i]] {
+		if !s.worthALook[text[i]] {
 			i++
 			continue
 		}
@@ -106,7 +133,14 @@ func (s *Scrubber) at(text string, i int) (start, end int, with string) {
 		default:
 			return start, end, maskCard
 		}
+		if s.cfg.NationalID && isNationalID(text, i, end) {
+			return i, end, maskID
+		}
 		return i, end, ""
+	case c == '+' && s.cfg.Phone:
+		if end, ok := phoneAt(text, i); ok {
+			return i, end, maskPhone
+		}
 	}
 	return i, i + 1, ""
 }

@@ -2,12 +2,13 @@ package redact
 
 import (
 	"encoding/json"
+	"github.com/gosight/gosight/internal/registry"
 	"strings"
 	"testing"
 )
 
 func TestText(t *testing.T) {
-	s := New(Default())
+	s := New(Default(), registry.Privacy{})
 	for in, want := range map[string]string{
 		`{"text":"write to ann.lee+x@mail.example.com."}`:             `{"text":"write to [mail]."}`,
 		`{"text":"line\nbob@example.org"}`:                            `{"text":"line\n[mail]"}`,
@@ -35,7 +36,7 @@ func TestText(t *testing.T) {
 }
 
 func TestURL(t *testing.T) {
-	s := New(Default())
+	s := New(Default(), registry.Privacy{})
 	for in, want := range map[string]string{
 		"https://shop.example/p?id=7":                      "https://shop.example/p?id=7",
 		"https://shop.example/p?id=7&Token=abc&q=a#top":    "https://shop.example/p?id=7&Token=[cut]&q=a#top",
@@ -49,12 +50,15 @@ func TestURL(t *testing.T) {
 }
 
 // What was valid JSON stays valid JSON, and scrubbing twice changes nothing more.
-func FuzzText(f *testing.F) {
+func FuzzPayload(f *testing.F) {
 	f.Add(`{"text":"\\\nbob@example.org 4111 1111 1111 1111 eyJaaaa.bbbb.cccc"}`)
 	f.Add(`["\u0041@a.bc","@","%40","4111111111111111"]`)
-	s := New(Default())
+	f.Add(`{"props":{"address":{"street":"x\"y"},"n":123456789},"items":[{"name":"a"},{"name":"b"}],"q":"\\ +84 912 345 678 123-45-6789"}`)
+	s := New(Default(), registry.Privacy{
+		Patterns: []string{`\d{9}`, `[\\"]`, `x.`}, JSONPaths: []string{"props.address", "items.#.name"}, Phones: true, NationalIDs: true,
+	})
 	f.Fuzz(func(t *testing.T, text string) {
-		out, _ := s.Text(text)
+		out, _ := s.Payload(text)
 		if json.Valid([]byte(text)) && !json.Valid([]byte(out)) {
 			t.Fatalf("%q became invalid JSON %q", text, out)
 		}
@@ -63,7 +67,7 @@ func FuzzText(f *testing.F) {
 }
 
 func BenchmarkReferenceEvent(b *testing.B) {
-	s := New(Default())
+	s := New(Default(), registry.Privacy{})
 	payload := `{"x":412,"y":380,"vw":1280,"vh":720,"page_x":412,"page_y":1180,"selector":"main>div.products>article:nth-child(3)>button.buy","tag":"button","text":"Add to basket","interactive":true}`
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
@@ -75,10 +79,33 @@ func BenchmarkReferenceEvent(b *testing.B) {
 }
 
 func BenchmarkReplay(b *testing.B) {
-	s := New(Default())
+	s := New(Default(), registry.Privacy{})
 	text := strings.Repeat(`{"type":2,"tagName":"div","attributes":{"class":"card"},"childNodes":[],"id":123},`, 1000)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		s.Text(text)
+	}
+}
+
+func TestProjectsOwnRules(t *testing.T) {
+	s := New(Default(), registry.Privacy{
+		Patterns: []string{`KH-\d+`, `^\d{9}$`}, JSONPaths: []string{"props.address", "items.#.name"},
+		Params: []string{"Customer"}, Phones: true, NationalIDs: true,
+	})
+	for in, want := range map[string]string{
+		`{"text":"customer KH-1234","KH-1":2}`:                                  `{"text":"customer [masked]","[masked]":2}`,
+		`{"n":123456789,"m":1234567890}`:                                        `{"n":0,"m":1234567890}`,
+		`{"props":{"address":{"street":"12 Hang Bac"},"ok":1}}`:                 `{"props":{"address":"[masked]","ok":1}}`,
+		`{"items":[{"name":"a"},{"x":1},{"name":"bb"}]}`:                        `{"items":[{"name":"[masked]"},{"x":1},{"name":"[masked]"}]}`,
+		`{"t":"call +84 912 345 678 or +1 (555) 010-9999."}`:                    `{"t":"call [phone] or [phone]."}`,
+		`{"t":"1 + 2 = 3, +0 12345678"}`:                                        `{"t":"1 + 2 = 3, +0 12345678"}`,
+		`{"t":"ssn 123-45-6789, 000-12-3456, cccd 001203004567, 999203004567"}`: `{"t":"ssn [id], 000-12-3456, cccd [id], 999203004567"}`,
+	} {
+		if got, _ := s.Payload(in); got != want {
+			t.Errorf("%s\n got %s\nwant %s", in, got, want)
+		}
+	}
+	if got, n := s.URL("https://a.example/?customer=5&x=KH-77"); got != "https://a.example/?customer=[cut]&x=[masked]" || n != 2 {
+		t.Errorf("%s, %d", got, n)
 	}
 }

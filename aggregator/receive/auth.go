@@ -29,14 +29,15 @@ type token struct {
 
 // keyring holds credentials and follows changes of their files.
 type keyring struct {
-	cfg     Config
-	refused func(reason string)
-	current atomic.Pointer[credentials]
-	files   *reload.Files
+	cfg      Config
+	registry Registry
+	refused  func(reason string)
+	current  atomic.Pointer[credentials]
+	files    *reload.Files
 }
 
-func newKeyring(cfg Config, refused func(reason string)) (*keyring, error) {
-	k := &keyring{cfg: cfg, refused: refused}
+func newKeyring(cfg Config, registry Registry, refused func(reason string)) (*keyring, error) {
+	k := &keyring{cfg: cfg, registry: registry, refused: refused}
 	var err error
 	k.files, err = reload.Open(k.load, cfg.CertFile, cfg.KeyFile, cfg.ClientCAFile, cfg.TokensFile)
 	return k, err
@@ -111,7 +112,8 @@ func (k *keyring) tlsConfig() *tls.Config {
 
 var errUnknownToken = errors.New("no valid token: set the agent's --forward-token to one of the aggregator's tokens")
 
-// authenticate returns the agent's name. All tokens are compared, each in constant time. With only a client CA
+// authenticate returns the agent's name. All configured tokens are compared, each in constant time; then the
+// registry is asked. With only a client CA
 // configured the handshake has said it all.
 func (k *keyring) authenticate(r *http.Request) (agent string, err error) {
 	tokens := k.current.Load().tokens
@@ -131,7 +133,10 @@ func (k *keyring) authenticate(r *http.Request) (agent string, err error) {
 			agent = t.agent
 		}
 	}
-	if !ok || agent == "" {
+	if ok && agent == "" {
+		agent, ok = k.registry.Agent(secret)
+	}
+	if !ok {
 		return "", errUnknownToken
 	}
 	return agent, nil

@@ -20,7 +20,7 @@ type Config struct {
 	CertFile string `help:"TLS certificate (PEM); replaced files are picked up." type:"path"`
 	KeyFile  string `help:"Key of the certificate (PEM)." type:"path"`
 
-	// Who may relay. At least one of these must be set.
+	// Who may relay, beside the agents of the registry.
 	ClientCAFile string            `name:"client-ca-file" help:"Agents must have a certificate of this CA." type:"path"`
 	Tokens       map[string]string `help:"Tokens of agents, as agent=token;agent=token."`
 	// A replaced file is picked up.
@@ -64,10 +64,9 @@ func (c Config) Validate() error {
 	}
 	ip := net.ParseIP(host)
 	loopback := host == "localhost" || ip != nil && ip.IsLoopback()
-	open := c.ClientCAFile == "" && len(c.Tokens) == 0 && c.TokensFile == ""
-	if open && !(c.AllowAnonymousLoopback && loopback) {
-		errs = append(errs, errors.New("receive: anyone could send: set tokens, tokens-file or client-ca-file "+
-			"(or allow-anonymous-loopback with an address on loopback)"))
+	if c.AllowAnonymousLoopback && !loopback {
+		errs = append(errs, errors.New("receive: allow-anonymous-loopback is for an address on loopback: elsewhere, "+
+			"agents have a token or a certificate"))
 	}
 	for agent, token := range c.Tokens {
 		if token == "" {

@@ -18,6 +18,7 @@ type metrics struct {
 	rawBytes     *prometheus.CounterVec
 	wireBytes    prometheus.Counter
 	deadLettered prometheus.Counter
+	erased       prometheus.Counter
 	reloadFailed prometheus.Counter
 	produce      prometheus.Histogram
 	inFlight     *atomic.Int64
@@ -44,6 +45,9 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		}),
 		deadLettered: auto.NewCounter(prometheus.CounterOpts{
 			Name: "gosight_receive_dead_lettered_total", Help: "Batches that went to the dead-letter topic.",
+		}),
+		erased: auto.NewCounter(prometheus.CounterOpts{
+			Name: "gosight_receive_erased_total", Help: "Batches of erased users and sessions that agents still had, dropped.",
 		}),
 		reloadFailed: auto.NewCounter(prometheus.CounterOpts{
 			Name: "gosight_receive_reload_failures_total", Help: "Changed credentials that could not be loaded.",

@@ -17,6 +17,8 @@ type Record struct {
 	Key []byte
 	// Value is the Batch as the agent marshalled it.
 	Value []byte
+	// user is who the batch says it is of; part of Value.
+	user []byte
 }
 
 // Numbers of the fields of Batch that are looked at.
@@ -24,6 +26,7 @@ const (
 	projectField = 1
 	sessionField = 2
 	laneField    = 3
+	userField    = 4
 )
 
 // errNotABatch is permanent: the same bytes will never be one.
@@ -45,6 +48,8 @@ func newRecord(batch []byte) (Record, error) {
 			project, n = protowire.ConsumeBytes(rest)
 		case number == sessionField && kind == protowire.BytesType:
 			session, n = protowire.ConsumeBytes(rest)
+		case number == userField && kind == protowire.BytesType:
+			record.user, n = protowire.ConsumeBytes(rest)
 		case number == laneField && kind == protowire.VarintType:
 			var lane uint64
 			lane, n = protowire.ConsumeVarint(rest)

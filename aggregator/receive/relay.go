@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -112,6 +113,8 @@ func (s relay) Forward(ctx context.Context, req *connect.Request[gosight.Forward
 		s.log.Warn("receive: frame refused", "agent", req.Msg.AgentId, "peer", req.Peer().Addr, "error", err)
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
+	taken := uint32(len(records)) // those that are dropped are done with, too
+	records = s.dropErased(records)
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProduceTimeout)
 	defer cancel()
 	began := time.Now()
@@ -126,8 +129,39 @@ func (s relay) Forward(ctx context.Context, req *connect.Request[gosight.Forward
 	s.m.took(records, len(req.Msg.Frame), dead, time.Since(began))
 	draining, _ := s.draining(time.Now())
 	return connect.NewResponse(&gosight.ForwardResponse{
-		Batches: uint32(len(records)), DeadLettered: uint32(dead), Draining: draining,
+		Batches: taken, DeadLettered: uint32(dead), Draining: draining,
 	}), nil
+}
+
+// Registry hands an agent what it needs to know of projects, keys and erasures, where that is not what it has.
+func (s relay) Registry(_ context.Context, req *connect.Request[gosight.RegistryRequest]) (
+	*connect.Response[gosight.RegistryResponse], error,
+) {
+	version, document, ok := s.registry.Snapshot()
+	if !ok {
+		return nil, connect.NewError(connect.CodeUnavailable, errors.New("the registry was not read yet"))
+	}
+	if version == req.Msg.Version {
+		document = nil
+	}
+	return connect.NewResponse(&gosight.RegistryResponse{Version: version, Snapshot: document}), nil
+}
+
+// dropErased leaves out what an agent still had of those who are erased.
+func (s relay) dropErased(records []Record) []Record {
+	if !s.registry.AnyErased() {
+		return records
+	}
+	kept := records[:0]
+	for _, record := range records {
+		project, session, _ := bytes.Cut(record.Key, []byte{'/'})
+		if s.registry.Erased(string(project), string(record.user), string(session)) {
+			s.m.erased.Inc()
+			continue
+		}
+		kept = append(kept, record)
+	}
+	return kept
 }
 
 func (s relay) produce(ctx context.Context, records []Record) (deadLettered int, err error) {

@@ -32,10 +32,37 @@ type Producer interface {
 	Produce(ctx context.Context, batches []Record) (deadLettered int, err error)
 }
 
+// Registry is what the receiver asks about agents and erasures, and hands to agents.
+type Registry interface {
+	// Agent returns the name of the agent whose secret this is.
+	Agent(secret string) (name string, ok bool)
+	// Snapshot is what agents need to know; ok is false while the registry was not read yet.
+	Snapshot() (version string, document []byte, ok bool)
+	// Erased says whether what comes of this user or session is to be dropped; AnyErased whether to ask at all.
+	AnyErased() bool
+	Erased(project, user, session string) bool
+}
+
+// NoRegistry knows nothing: agents are then told apart by the configuration alone.
+type NoRegistry struct{}
+
+// Agent implements Registry.
+func (NoRegistry) Agent(string) (string, bool) { return "", false }
+
+// Snapshot implements Registry.
+func (NoRegistry) Snapshot() (string, []byte, bool) { return "", nil, false }
+
+// AnyErased implements Registry.
+func (NoRegistry) AnyErased() bool { return false }
+
+// Erased implements Registry.
+func (NoRegistry) Erased(_, _, _ string) bool { return false }
+
 // Server is safe for concurrent use.
 type Server struct {
 	cfg      Config
 	producer Producer
+	registry Registry
 	log      *slog.Logger
 	m        metrics
 	keys     *keyring
@@ -52,17 +79,17 @@ type Server struct {
 }
 
 // New binds the port; agents are served by Run.
-func New(cfg Config, producer Producer, reg prometheus.Registerer, log *slog.Logger) (*Server, error) {
+func New(cfg Config, producer Producer, registry Registry, reg prometheus.Registerer, log *slog.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	m := newMetrics(reg)
-	keys, err := newKeyring(cfg, m.refused)
+	keys, err := newKeyring(cfg, registry, m.refused)
 	if err != nil {
 		return nil, fmt.Errorf("receive: %w", err)
 	}
 	s := &Server{
-		cfg: cfg, producer: producer, log: log, keys: keys,
+		cfg: cfg, producer: producer, registry: registry, log: log, keys: keys,
 		memory: semaphore.NewWeighted(cfg.MaxInFlightBytes),
 		m:      m,
 	}

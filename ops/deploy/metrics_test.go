@@ -19,9 +19,10 @@ import (
 
 	"github.com/gosight/gosight/agent/enrich"
 	"github.com/gosight/gosight/agent/forward"
+	"github.com/gosight/gosight/agent/gate"
 	"github.com/gosight/gosight/agent/ingest"
 	"github.com/gosight/gosight/agent/queue"
-	"github.com/gosight/gosight/agent/redact"
+	"github.com/gosight/gosight/aggregator/access"
 	"github.com/gosight/gosight/aggregator/api"
 	"github.com/gosight/gosight/aggregator/bus"
 	"github.com/gosight/gosight/aggregator/process"
@@ -95,7 +96,9 @@ func exports(t *testing.T) map[string][]string {
 	forwardConfig.RejectedDir = t.TempDir()
 	_, err = forward.New(forwardConfig, q, "edge", edge, log)
 	must(err)
-	ingest.NewPipeline(ingest.Parts{Enricher: enricher, Scrubber: redact.New(redact.Config{}), Queue: q, Now: time.Now,
+	door, err := gate.New(gate.Parts{Config: gate.Default(), Now: time.Now, Registerer: edge, Log: log})
+	must(err)
+	ingest.NewPipeline(ingest.Parts{Gate: door, Enricher: enricher, Queue: q, Now: time.Now,
 		Rules: rules, Registerer: edge, Log: log})
 
 	centre := program()
@@ -105,14 +108,16 @@ func exports(t *testing.T) map[string][]string {
 	must(err)
 	producer, err := bus.NewProducer(bus.Default(), centre, log)
 	must(err)
-	receiver, err := receive.New(receiveConfig, producer, centre, log)
+	st, err := store.New(store.Default(), centre, log)
+	must(err)
+	t.Cleanup(func() { st.Close() })
+	keeper, err := access.New(access.Default(), st, centre, log)
+	must(err)
+	receiver, err := receive.New(receiveConfig, producer, keeper, centre, log)
 	must(err)
 	ended, end := context.WithCancel(t.Context())
 	end()
 	must(receiver.Run(ended)) // gives the port back
-	st, err := store.New(store.Default(), centre, log)
-	must(err)
-	t.Cleanup(func() { st.Close() })
 	_, err = process.New(process.Default(), rules, bus.Default(), st, centre, log)
 	must(err)
 	_, err = api.New(api.Default(), st, centre, log)

@@ -101,7 +101,7 @@ func receiveConfig(certs certificates) receive.Config {
 func startAggregator(t testing.TB, cfg receive.Config, producer receive.Producer) *aggregator {
 	t.Helper()
 	reg := prometheus.NewRegistry()
-	server, err := receive.New(cfg, producer, reg, testLog(t, "aggregator"))
+	server, err := receive.New(cfg, producer, receive.NoRegistry{}, reg, testLog(t, "aggregator"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -185,6 +185,8 @@ func (s *system) aggregatorConfig(certFile, keyFile string) aggregator.Config {
 	c.ClickHouse.URL = s.clickhouse.URL()
 	c.Receive.CertFile, c.Receive.KeyFile = certFile, keyFile
 	c.Receive.Tokens = map[string]string{"local": s.secrets.RelayToken}
+	// The agent has it from its own configuration, so that it takes events at once; the registry can revoke it.
+	c.Registry.Keys = map[string]string{s.secrets.ProjectKey: project}
 	c.API.AdminToken = s.secrets.AdminToken
 	c.API.AllowLoopback = true
 	c.Rules.File = s.config.RulesFile

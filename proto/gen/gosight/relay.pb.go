@@ -496,6 +496,114 @@ func (x *ForwardResponse) GetDraining() bool {
 	return false
 }
 
+// RegistryRequest asks for what agents need to know of projects, keys and erasures.
+type RegistryRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AgentId string                 `protobuf:"bytes,1,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	// What the agent has; empty where it has nothing.
+	Version       string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryRequest) Reset() {
+	*x = RegistryRequest{}
+	mi := &file_gosight_relay_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryRequest) ProtoMessage() {}
+
+func (x *RegistryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gosight_relay_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryRequest.ProtoReflect.Descriptor instead.
+func (*RegistryRequest) Descriptor() ([]byte, []int) {
+	return file_gosight_relay_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RegistryRequest) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *RegistryRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// RegistryResponse has no snapshot where the agent's version is the present one.
+type RegistryResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	// JSON, see internal/registry.
+	Snapshot      []byte `protobuf:"bytes,2,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryResponse) Reset() {
+	*x = RegistryResponse{}
+	mi := &file_gosight_relay_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryResponse) ProtoMessage() {}
+
+func (x *RegistryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gosight_relay_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryResponse.ProtoReflect.Descriptor instead.
+func (*RegistryResponse) Descriptor() ([]byte, []int) {
+	return file_gosight_relay_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RegistryResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RegistryResponse) GetSnapshot() []byte {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
 var File_gosight_relay_proto protoreflect.FileDescriptor
 
 const file_gosight_relay_proto_rawDesc = "" +
@@ -544,13 +652,20 @@ const file_gosight_relay_proto_rawDesc = "" +
 	"\x0fForwardResponse\x12\x18\n" +
 	"\abatches\x18\x01 \x01(\rR\abatches\x12#\n" +
 	"\rdead_lettered\x18\x02 \x01(\rR\fdeadLettered\x12\x1a\n" +
-	"\bdraining\x18\x03 \x01(\bR\bdraining*>\n" +
+	"\bdraining\x18\x03 \x01(\bR\bdraining\"F\n" +
+	"\x0fRegistryRequest\x12\x19\n" +
+	"\bagent_id\x18\x01 \x01(\tR\aagentId\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\"H\n" +
+	"\x10RegistryResponse\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
+	"\bsnapshot\x18\x02 \x01(\fR\bsnapshot*>\n" +
 	"\x04Lane\x12\x14\n" +
 	"\x10LANE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vLANE_EVENTS\x10\x01\x12\x0f\n" +
-	"\vLANE_REPLAY\x10\x022E\n" +
+	"\vLANE_REPLAY\x10\x022\x86\x01\n" +
 	"\x05Relay\x12<\n" +
-	"\aForward\x12\x17.gosight.ForwardRequest\x1a\x18.gosight.ForwardResponseB6Z4github.com/gosight/gosight/proto/gen/gosight;gosightb\x06proto3"
+	"\aForward\x12\x17.gosight.ForwardRequest\x1a\x18.gosight.ForwardResponse\x12?\n" +
+	"\bRegistry\x12\x18.gosight.RegistryRequest\x1a\x19.gosight.RegistryResponseB6Z4github.com/gosight/gosight/proto/gen/gosight;gosightb\x06proto3"
 
 var (
 	file_gosight_relay_proto_rawDescOnce sync.Once
@@ -565,25 +680,29 @@ func file_gosight_relay_proto_rawDescGZIP() []byte {
 }
 
 var file_gosight_relay_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_gosight_relay_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_gosight_relay_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_gosight_relay_proto_goTypes = []any{
-	(Lane)(0),               // 0: gosight.Lane
-	(*Batch)(nil),           // 1: gosight.Batch
-	(*Signal)(nil),          // 2: gosight.Signal
-	(*ForwardRequest)(nil),  // 3: gosight.ForwardRequest
-	(*ForwardResponse)(nil), // 4: gosight.ForwardResponse
-	nil,                     // 5: gosight.Batch.MetadataEntry
-	(*Event)(nil),           // 6: gosight.Event
+	(Lane)(0),                // 0: gosight.Lane
+	(*Batch)(nil),            // 1: gosight.Batch
+	(*Signal)(nil),           // 2: gosight.Signal
+	(*ForwardRequest)(nil),   // 3: gosight.ForwardRequest
+	(*ForwardResponse)(nil),  // 4: gosight.ForwardResponse
+	(*RegistryRequest)(nil),  // 5: gosight.RegistryRequest
+	(*RegistryResponse)(nil), // 6: gosight.RegistryResponse
+	nil,                      // 7: gosight.Batch.MetadataEntry
+	(*Event)(nil),            // 8: gosight.Event
 }
 var file_gosight_relay_proto_depIdxs = []int32{
 	0, // 0: gosight.Batch.lane:type_name -> gosight.Lane
-	5, // 1: gosight.Batch.metadata:type_name -> gosight.Batch.MetadataEntry
-	6, // 2: gosight.Batch.events:type_name -> gosight.Event
+	7, // 1: gosight.Batch.metadata:type_name -> gosight.Batch.MetadataEntry
+	8, // 2: gosight.Batch.events:type_name -> gosight.Event
 	2, // 3: gosight.Batch.signals:type_name -> gosight.Signal
 	3, // 4: gosight.Relay.Forward:input_type -> gosight.ForwardRequest
-	4, // 5: gosight.Relay.Forward:output_type -> gosight.ForwardResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
+	5, // 5: gosight.Relay.Registry:input_type -> gosight.RegistryRequest
+	4, // 6: gosight.Relay.Forward:output_type -> gosight.ForwardResponse
+	6, // 7: gosight.Relay.Registry:output_type -> gosight.RegistryResponse
+	6, // [6:8] is the sub-list for method output_type
+	4, // [4:6] is the sub-list for method input_type
 	4, // [4:4] is the sub-list for extension type_name
 	4, // [4:4] is the sub-list for extension extendee
 	0, // [0:4] is the sub-list for field type_name
@@ -601,7 +720,7 @@ func file_gosight_relay_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gosight_relay_proto_rawDesc), len(file_gosight_relay_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

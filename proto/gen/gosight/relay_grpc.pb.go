@@ -22,7 +22,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Relay_Forward_FullMethodName = "/gosight.Relay/Forward"
+	Relay_Forward_FullMethodName  = "/gosight.Relay/Forward"
+	Relay_Registry_FullMethodName = "/gosight.Relay/Registry"
 )
 
 // RelayClient is the client API for Relay service.
@@ -33,6 +34,8 @@ const (
 // "Authorization: Bearer".
 type RelayClient interface {
 	Forward(ctx context.Context, in *ForwardRequest, opts ...grpc.CallOption) (*ForwardResponse, error)
+	// Registry answers at once; agents ask every few seconds.
+	Registry(ctx context.Context, in *RegistryRequest, opts ...grpc.CallOption) (*RegistryResponse, error)
 }
 
 type relayClient struct {
@@ -53,6 +56,16 @@ func (c *relayClient) Forward(ctx context.Context, in *ForwardRequest, opts ...g
 	return out, nil
 }
 
+func (c *relayClient) Registry(ctx context.Context, in *RegistryRequest, opts ...grpc.CallOption) (*RegistryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegistryResponse)
+	err := c.cc.Invoke(ctx, Relay_Registry_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RelayServer is the server API for Relay service.
 // All implementations must embed UnimplementedRelayServer
 // for forward compatibility.
@@ -61,6 +74,8 @@ func (c *relayClient) Forward(ctx context.Context, in *ForwardRequest, opts ...g
 // "Authorization: Bearer".
 type RelayServer interface {
 	Forward(context.Context, *ForwardRequest) (*ForwardResponse, error)
+	// Registry answers at once; agents ask every few seconds.
+	Registry(context.Context, *RegistryRequest) (*RegistryResponse, error)
 	mustEmbedUnimplementedRelayServer()
 }
 
@@ -73,6 +88,9 @@ type UnimplementedRelayServer struct{}
 
 func (UnimplementedRelayServer) Forward(context.Context, *ForwardRequest) (*ForwardResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Forward not implemented")
+}
+func (UnimplementedRelayServer) Registry(context.Context, *RegistryRequest) (*RegistryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Registry not implemented")
 }
 func (UnimplementedRelayServer) mustEmbedUnimplementedRelayServer() {}
 func (UnimplementedRelayServer) testEmbeddedByValue()               {}
@@ -113,6 +131,24 @@ func _Relay_Forward_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Relay_Registry_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegistryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RelayServer).Registry(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Relay_Registry_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RelayServer).Registry(ctx, req.(*RegistryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Relay_ServiceDesc is the grpc.ServiceDesc for Relay service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -123,6 +159,10 @@ var Relay_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Forward",
 			Handler:    _Relay_Forward_Handler,
+		},
+		{
+			MethodName: "Registry",
+			Handler:    _Relay_Registry_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -38,11 +38,15 @@ const (
 const (
 	// RelayForwardProcedure is the fully-qualified name of the Relay's Forward RPC.
 	RelayForwardProcedure = "/gosight.Relay/Forward"
+	// RelayRegistryProcedure is the fully-qualified name of the Relay's Registry RPC.
+	RelayRegistryProcedure = "/gosight.Relay/Registry"
 )
 
 // RelayClient is a client for the gosight.Relay service.
 type RelayClient interface {
 	Forward(context.Context, *connect.Request[gosight.ForwardRequest]) (*connect.Response[gosight.ForwardResponse], error)
+	// Registry answers at once; agents ask every few seconds.
+	Registry(context.Context, *connect.Request[gosight.RegistryRequest]) (*connect.Response[gosight.RegistryResponse], error)
 }
 
 // NewRelayClient constructs a client for the gosight.Relay service. By default, it uses the Connect
@@ -62,12 +66,19 @@ func NewRelayClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(relayMethods.ByName("Forward")),
 			connect.WithClientOptions(opts...),
 		),
+		registry: connect.NewClient[gosight.RegistryRequest, gosight.RegistryResponse](
+			httpClient,
+			baseURL+RelayRegistryProcedure,
+			connect.WithSchema(relayMethods.ByName("Registry")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // relayClient implements RelayClient.
 type relayClient struct {
-	forward *connect.Client[gosight.ForwardRequest, gosight.ForwardResponse]
+	forward  *connect.Client[gosight.ForwardRequest, gosight.ForwardResponse]
+	registry *connect.Client[gosight.RegistryRequest, gosight.RegistryResponse]
 }
 
 // Forward calls gosight.Relay.Forward.
@@ -75,9 +86,16 @@ func (c *relayClient) Forward(ctx context.Context, req *connect.Request[gosight.
 	return c.forward.CallUnary(ctx, req)
 }
 
+// Registry calls gosight.Relay.Registry.
+func (c *relayClient) Registry(ctx context.Context, req *connect.Request[gosight.RegistryRequest]) (*connect.Response[gosight.RegistryResponse], error) {
+	return c.registry.CallUnary(ctx, req)
+}
+
 // RelayHandler is an implementation of the gosight.Relay service.
 type RelayHandler interface {
 	Forward(context.Context, *connect.Request[gosight.ForwardRequest]) (*connect.Response[gosight.ForwardResponse], error)
+	// Registry answers at once; agents ask every few seconds.
+	Registry(context.Context, *connect.Request[gosight.RegistryRequest]) (*connect.Response[gosight.RegistryResponse], error)
 }
 
 // NewRelayHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -93,10 +111,18 @@ func NewRelayHandler(svc RelayHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(relayMethods.ByName("Forward")),
 		connect.WithHandlerOptions(opts...),
 	)
+	relayRegistryHandler := connect.NewUnaryHandler(
+		RelayRegistryProcedure,
+		svc.Registry,
+		connect.WithSchema(relayMethods.ByName("Registry")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/gosight.Relay/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RelayForwardProcedure:
 			relayForwardHandler.ServeHTTP(w, r)
+		case RelayRegistryProcedure:
+			relayRegistryHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -108,4 +134,8 @@ type UnimplementedRelayHandler struct{}
 
 func (UnimplementedRelayHandler) Forward(context.Context, *connect.Request[gosight.ForwardRequest]) (*connect.Response[gosight.ForwardResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("gosight.Relay.Forward is not implemented"))
+}
+
+func (UnimplementedRelayHandler) Registry(context.Context, *connect.Request[gosight.RegistryRequest]) (*connect.Response[gosight.RegistryResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("gosight.Relay.Registry is not implemented"))
 }

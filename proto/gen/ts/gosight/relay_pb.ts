@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gosight/relay.proto.
  */
 export const file_gosight_relay: GenFile = /*@__PURE__*/
-  fileDesc("ChNnb3NpZ2h0L3JlbGF5LnByb3RvEgdnb3NpZ2h0ItECCgVCYXRjaBIPCgdwcm9qZWN0GAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSGwoEbGFuZRgDIAEoDjINLmdvc2lnaHQuTGFuZRIPCgd1c2VyX2lkGAQgASgJEi4KCG1ldGFkYXRhGAUgAygLMhwuZ29zaWdodC5CYXRjaC5NZXRhZGF0YUVudHJ5Eh4KBmV2ZW50cxgGIAMoCzIOLmdvc2lnaHQuRXZlbnQSIAoHc2lnbmFscxgHIAMoCzIPLmdvc2lnaHQuU2lnbmFsEhMKC3JlY2VpdmVkX2F0GAggASgDEhAKCGFnZW50X2lkGAkgASgJEg4KBnJlZ2lvbhgKIAEoCRIMCgRwYXJ0GAsgASgNEg0KBXBhcnRzGAwgASgNGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKAAgoGU2lnbmFsEhEKCXNpZ25hbF9pZBgBIAEoCRIMCgRraW5kGAIgASgJEhEKCXRpbWVzdGFtcBgDIAEoAxILCgN1cmwYBCABKAkSEAoIc2VsZWN0b3IYBSABKAkSDAoEdGV4dBgGIAEoCRIJCgF4GAcgASgBEgkKAXkYCCABKAESDQoFY291bnQYCSABKA0SEwoLZHVyYXRpb25fbXMYCiABKA0SDQoFZmluYWwYCyABKAgSEQoJcmV0cmFjdGVkGAwgASgIEhYKDmZpcnN0X2V2ZW50X2lkGA0gASgJEg8KB3BhZ2VfaWQYDiABKAkSEAoIcmV2aXNpb24YDyABKA0iMQoORm9yd2FyZFJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSDQoFZnJhbWUYAiABKAwiSwoPRm9yd2FyZFJlc3BvbnNlEg8KB2JhdGNoZXMYASABKA0SFQoNZGVhZF9sZXR0ZXJlZBgCIAEoDRIQCghkcmFpbmluZxgDIAEoCCo+CgRMYW5lEhQKEExBTkVfVU5TUEVDSUZJRUQQABIPCgtMQU5FX0VWRU5UUxABEg8KC0xBTkVfUkVQTEFZEAIyRQoFUmVsYXkSPAoHRm9yd2FyZBIXLmdvc2lnaHQuRm9yd2FyZFJlcXVlc3QaGC5nb3NpZ2h0LkZvcndhcmRSZXNwb25zZUI2WjRnaXRodWIuY29tL2dvc2lnaHQvZ29zaWdodC9wcm90by9nZW4vZ29zaWdodDtnb3NpZ2h0YgZwcm90bzM", [file_gosight_telemetry]);
+  fileDesc("ChNnb3NpZ2h0L3JlbGF5LnByb3RvEgdnb3NpZ2h0ItECCgVCYXRjaBIPCgdwcm9qZWN0GAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSGwoEbGFuZRgDIAEoDjINLmdvc2lnaHQuTGFuZRIPCgd1c2VyX2lkGAQgASgJEi4KCG1ldGFkYXRhGAUgAygLMhwuZ29zaWdodC5CYXRjaC5NZXRhZGF0YUVudHJ5Eh4KBmV2ZW50cxgGIAMoCzIOLmdvc2lnaHQuRXZlbnQSIAoHc2lnbmFscxgHIAMoCzIPLmdvc2lnaHQuU2lnbmFsEhMKC3JlY2VpdmVkX2F0GAggASgDEhAKCGFnZW50X2lkGAkgASgJEg4KBnJlZ2lvbhgKIAEoCRIMCgRwYXJ0GAsgASgNEg0KBXBhcnRzGAwgASgNGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKAAgoGU2lnbmFsEhEKCXNpZ25hbF9pZBgBIAEoCRIMCgRraW5kGAIgASgJEhEKCXRpbWVzdGFtcBgDIAEoAxILCgN1cmwYBCABKAkSEAoIc2VsZWN0b3IYBSABKAkSDAoEdGV4dBgGIAEoCRIJCgF4GAcgASgBEgkKAXkYCCABKAESDQoFY291bnQYCSABKA0SEwoLZHVyYXRpb25fbXMYCiABKA0SDQoFZmluYWwYCyABKAgSEQoJcmV0cmFjdGVkGAwgASgIEhYKDmZpcnN0X2V2ZW50X2lkGA0gASgJEg8KB3BhZ2VfaWQYDiABKAkSEAoIcmV2aXNpb24YDyABKA0iMQoORm9yd2FyZFJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSDQoFZnJhbWUYAiABKAwiSwoPRm9yd2FyZFJlc3BvbnNlEg8KB2JhdGNoZXMYASABKA0SFQoNZGVhZF9sZXR0ZXJlZBgCIAEoDRIQCghkcmFpbmluZxgDIAEoCCI0Cg9SZWdpc3RyeVJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCSI1ChBSZWdpc3RyeVJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEAoIc25hcHNob3QYAiABKAwqPgoETGFuZRIUChBMQU5FX1VOU1BFQ0lGSUVEEAASDwoLTEFORV9FVkVOVFMQARIPCgtMQU5FX1JFUExBWRACMoYBCgVSZWxheRI8CgdGb3J3YXJkEhcuZ29zaWdodC5Gb3J3YXJkUmVxdWVzdBoYLmdvc2lnaHQuRm9yd2FyZFJlc3BvbnNlEj8KCFJlZ2lzdHJ5EhguZ29zaWdodC5SZWdpc3RyeVJlcXVlc3QaGS5nb3NpZ2h0LlJlZ2lzdHJ5UmVzcG9uc2VCNlo0Z2l0aHViLmNvbS9nb3NpZ2h0L2dvc2lnaHQvcHJvdG8vZ2VuL2dvc2lnaHQ7Z29zaWdodGIGcHJvdG8z", [file_gosight_telemetry]);
 
 /**
  * Batch is one session's events as an agent accepted them in one go: validated, enriched, scrubbed. It is one
@@ -265,6 +265,58 @@ export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
   messageDesc(file_gosight_relay, 3);
 
 /**
+ * RegistryRequest asks for what agents need to know of projects, keys and erasures.
+ *
+ * @generated from message gosight.RegistryRequest
+ */
+export type RegistryRequest = Message<"gosight.RegistryRequest"> & {
+  /**
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * What the agent has; empty where it has nothing.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message gosight.RegistryRequest.
+ * Use `create(RegistryRequestSchema)` to create a new message.
+ */
+export const RegistryRequestSchema: GenMessage<RegistryRequest> = /*@__PURE__*/
+  messageDesc(file_gosight_relay, 4);
+
+/**
+ * RegistryResponse has no snapshot where the agent's version is the present one.
+ *
+ * @generated from message gosight.RegistryResponse
+ */
+export type RegistryResponse = Message<"gosight.RegistryResponse"> & {
+  /**
+   * @generated from field: string version = 1;
+   */
+  version: string;
+
+  /**
+   * JSON, see internal/registry.
+   *
+   * @generated from field: bytes snapshot = 2;
+   */
+  snapshot: Uint8Array;
+};
+
+/**
+ * Describes the message gosight.RegistryResponse.
+ * Use `create(RegistryResponseSchema)` to create a new message.
+ */
+export const RegistryResponseSchema: GenMessage<RegistryResponse> = /*@__PURE__*/
+  messageDesc(file_gosight_relay, 5);
+
+/**
  * Lane is the priority class of a batch: events and signals go before replay, and are refused last.
  *
  * @generated from enum gosight.Lane
@@ -306,6 +358,16 @@ export const Relay: GenService<{
     methodKind: "unary";
     input: typeof ForwardRequestSchema;
     output: typeof ForwardResponseSchema;
+  },
+  /**
+   * Registry answers at once; agents ask every few seconds.
+   *
+   * @generated from rpc gosight.Relay.Registry
+   */
+  registry: {
+    methodKind: "unary";
+    input: typeof RegistryRequestSchema;
+    output: typeof RegistryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gosight_relay, 0);

@@ -1,0 +1,242 @@
+// Package access keeps the registry at the centre: which projects there are, who may write and read, and whose data
+// is erased. It merges what the configuration, a mounted file and the registry's table say, follows changes that
+// other aggregators make, and hands agents their part.
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/gosight/gosight/aggregator/store"
+	"github.com/gosight/gosight/internal/registry"
+)
+
+// Table is where changes are kept, for all aggregators.
+type Table interface {
+	Registry(ctx context.Context) ([]store.Document, error)
+	PutRegistry(ctx context.Context, now time.Time, documents ...store.Document) error
+}
+
+// Keeper is safe for concurrent use.
+type Keeper struct {
+	cfg    Config
+	table  Table
+	now    func() time.Time
+	log    *slog.Logger
+	failed prometheus.Counter
+
+	changing sync.Mutex // held while the table is read or written, so that no older reading replaces a newer one
+	current  atomic.Pointer[view]
+	changed  []func(*registry.Index)
+}
+
+// view is the registry at one moment, ready to be asked.
+type view struct {
+	state    *registry.State
+	index    *registry.Index
+	fixed    map[string]bool // kind/id of what only the configuration or the file can change
+	version  string
+	snapshot []byte
+	read     bool // the table too: agents are told nothing before, since it would make them forget
+}
+
+// New reads the configured sources; the table is read by Load and Run.
+func New(cfg Config, table Table, reg prometheus.Registerer, log *slog.Logger) (*Keeper, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	k := &Keeper{cfg: cfg, table: table, now: time.Now, log: log,
+		failed: promauto.With(reg).NewCounter(prometheus.CounterOpts{
+			Name: "gosight_registry_failed_reads_total", Help: "Readings of the registry that failed; the last good one stands.",
+		})}
+	return k, k.merge(nil, false)
+}
+
+// Run follows changes until ctx ends.
+func (k *Keeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(k.cfg.Refresh)
+	defer tick.Stop()
+	failing := false
+	for {
+		if err := k.Load(ctx); err != nil && ctx.Err() == nil {
+			k.failed.Inc()
+			if !failing {
+				k.log.Warn("the registry cannot be read: what was known stands", "error", err)
+			}
+			failing = true
+		} else {
+			failing = false
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Load reads all sources anew.
+func (k *Keeper) Load(ctx context.Context) error {
+	k.changing.Lock()
+	defer k.changing.Unlock()
+	return k.load(ctx)
+}
+
+func (k *Keeper) load(ctx context.Context) error {
+	documents, err := k.table.Registry(ctx)
+	if err != nil {
+		return err
+	}
+	return k.merge(documents, true)
+}
+
+// merge makes the view of the configured sources and the table's documents.
+func (k *Keeper) merge(documents []store.Document, read bool) error {
+	projects, keys := map[string]registry.Project{}, map[string]registry.Key{}
+	tokens, agents := map[string]registry.Token{}, map[string]registry.Agent{}
+	v := &view{state: &registry.State{}, fixed: map[string]bool{}, read: read}
+	for secret, project := range k.cfg.Keys {
+		key := registry.Key{Project: project, Name: "from the configuration", Sum: registry.SumOf(secret)}
+		key.ID = string(key.Sum[:12])
+		keys[key.ID] = key
+	}
+	for _, d := range documents {
+		if err := decode(d, projects, keys, tokens, agents, v.state); err != nil {
+			return fmt.Errorf("registry entry %s %s: %w", d.Kind, d.ID, err)
+		}
+	}
+	if k.cfg.File != "" {
+		file, err := registry.LoadFile(k.cfg.File)
+		if err != nil {
+			return err
+		}
+		fix(v.fixed, kindProject, projects, file.Projects, func(p registry.Project) string { return p.ID })
+		fix(v.fixed, kindKey, keys, file.Keys, func(k registry.Key) string { return k.ID })
+		fix(v.fixed, kindToken, tokens, file.Tokens, func(t registry.Token) string { return t.ID })
+		fix(v.fixed, kindAgent, agents, file.Agents, func(a registry.Agent) string { return a.ID })
+	}
+	for _, key := range keys {
+		if _, ok := projects[key.Project]; !ok {
+			projects[key.Project] = registry.Project{ID: key.Project}
+		}
+	}
+	v.state.Projects = slices.Collect(maps.Values(projects))
+	v.state.Keys = slices.Collect(maps.Values(keys))
+	v.state.Tokens = slices.Collect(maps.Values(tokens))
+	v.state.Agents = slices.Collect(maps.Values(agents))
+	v.state.Sort()
+	snapshot := v.state.Snapshot(k.now())
+	v.index = registry.NewIndex(snapshot)
+	var err error
+	if v.version, v.snapshot, err = snapshot.Encode(); err != nil {
+		return err
+	}
+	last := k.current.Swap(v)
+	if last == nil || last.version != v.version {
+		for _, use := range k.changed {
+			use(v.index)
+		}
+	}
+	return nil
+}
+
+// OnChange calls use with the registry as it is, and again whenever it changes. Call it before Run.
+func (k *Keeper) OnChange(use func(*registry.Index)) {
+	k.changed = append(k.changed, use)
+	use(k.current.Load().index)
+}
+
+// The kinds of documents in the table.
+const (
+	kindProject = "project"
+	kindKey     = "key"
+	kindToken   = "token"
+	kindAgent   = "agent"
+	kindErasure = "erasure"
+)
+
+func decode(d store.Document, projects map[string]registry.Project, keys map[string]registry.Key,
+	tokens map[string]registry.Token, agents map[string]registry.Agent, state *registry.State) error {
+	switch d.Kind {
+	case kindProject:
+		return into(projects, d)
+	case kindKey:
+		return into(keys, d)
+	case kindToken:
+		return into(tokens, d)
+	case kindAgent:
+		return into(agents, d)
+	case kindErasure:
+		var erasure registry.Erasure
+		err := json.Unmarshal([]byte(d.JSON), &erasure)
+		state.Erasures = append(state.Erasures, erasure)
+		return err
+	}
+	return nil // of a later version
+}
+
+func into[T any](all map[string]T, d store.Document) error {
+	var value T
+	err := json.Unmarshal([]byte(d.JSON), &value)
+	all[d.ID] = value
+	return err
+}
+
+// fix puts the file's entries over the table's: who mounts a file wants it to hold.
+func fix[T any](fixed map[string]bool, kind string, all map[string]T, file []T, id func(T) string) {
+	for _, entry := range file {
+		all[id(entry)] = entry
+		fixed[kind+"/"+id(entry)] = true
+	}
+}
+
+// State is the registry as it is known now; it must not be changed.
+func (k *Keeper) State() *registry.State { return k.current.Load().state }
+
+// Snapshot is what agents need, and its version; ok is false before the table was read.
+func (k *Keeper) Snapshot() (version string, document []byte, ok bool) {
+	v := k.current.Load()
+	return v.version, v.snapshot, v.read
+}
+
+// AnyErased says whether asking Erased is worth it.
+func (k *Keeper) AnyErased() bool { return k.current.Load().index.AnyErased() }
+
+// Erased says whether what comes of this user or session is to be dropped.
+func (k *Keeper) Erased(project, user, session string) bool {
+	return k.current.Load().index.Erased(project, user, session, k.now())
+}
+
+// Agent returns the name of the agent whose secret this is.
+func (k *Keeper) Agent(secret string) (name string, ok bool) { return k.State().Agent(secret, k.now()) }
+
+// ErrFixed says that an entry comes from the mounted file and is changed there.
+var ErrFixed = errors.New("this comes from the registry's file: change it there")
+
+// put writes an entry, and reads the registry again so that it holds at once here, and everywhere within seconds.
+func (k *Keeper) put(ctx context.Context, kind, id string, entry any) error {
+	k.changing.Lock()
+	defer k.changing.Unlock()
+	if k.current.Load().fixed[kind+"/"+id] {
+		return ErrFixed
+	}
+	document, err := json.Marshal(entry)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", kind, err)
+	}
+	if err := k.table.PutRegistry(ctx, k.now(), store.Document{Kind: kind, ID: id, JSON: string(document)}); err != nil {
+		return err
+	}
+	return k.load(ctx)
+}
