@@ -14,9 +14,9 @@ type Config struct {
 	// for servers that send for many: neither is counted.
 	Address      int `help:"Events a second from one address over HTTP." default:"2000"`
 	AddressBurst int `help:"Events at once from one address." default:"20000"`
-	// Some fifty times what a person's visit gives; replay of a busy page included.
+	// Some fifty times what a person's visit gives, replay of a busy page included; an hour offline comes at once.
 	Session      int `help:"Events a second of one session." default:"2000"`
-	SessionBurst int `help:"Events at once of one session." default:"50000"`
+	SessionBurst int `help:"Events at once of one session." default:"200000"`
 	// Some 200 bytes each; the least recently seen are forgotten, and begin anew.
 	Tracked int `help:"Addresses and sessions that are kept count of." default:"65536"`
 
