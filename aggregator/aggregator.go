@@ -25,6 +25,7 @@ import (
 	"github.com/gosight/gosight/aggregator/alert"
 	"github.com/gosight/gosight/aggregator/api"
 	"github.com/gosight/gosight/aggregator/bus"
+	"github.com/gosight/gosight/aggregator/erase"
 	"github.com/gosight/gosight/aggregator/process"
 	"github.com/gosight/gosight/aggregator/receive"
 	"github.com/gosight/gosight/aggregator/store"
@@ -42,6 +43,7 @@ type Aggregator struct {
 	receiver  *receive.Server
 	store     *store.Store
 	access    *access.Keeper
+	eraser    *erase.Worker
 	processor *process.Processor
 	rules     *rules.Follower
 	api       *api.Server
@@ -102,12 +104,17 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 				a.log.Error("signal rules of the registry are left out", "error", err)
 			}
 		})
-		if a.processor, err = process.New(cfg.Process, live, cfg.Kafka, a.store, reg, a.log); err != nil {
+		if a.processor, err = process.New(cfg.Process, live, a.access, cfg.Kafka, a.store, reg, a.log); err != nil {
+			return a, err
+		}
+	}
+	if cfg.has(Process) {
+		if a.eraser, err = erase.New(cfg.Erase, a.access, a.store, a.producer, reg, a.log); err != nil {
 			return a, err
 		}
 	}
 	if cfg.has(API) {
-		if a.api, err = api.New(cfg.API, a.store, reg, a.log); err != nil {
+		if a.api, err = api.New(cfg.API, a.store, a.access, reg, a.log); err != nil {
 			return a, err
 		}
 		if a.alerts, err = alert.New(cfg.Alert, a.store, reg, a.log); err != nil {
@@ -232,6 +239,9 @@ func (a *Aggregator) work(ctx context.Context) error {
 			return err
 		}
 		group.Go(func() error { return a.access.Run(ctx) })
+		if a.eraser != nil {
+			group.Go(func() error { return a.eraser.Run(ctx) })
+		}
 		if a.alerts != nil {
 			group.Go(func() error { return a.alerts.Run(ctx) })
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/gosight/gosight/aggregator/alert"
 	"github.com/gosight/gosight/aggregator/api"
 	"github.com/gosight/gosight/aggregator/bus"
+	"github.com/gosight/gosight/aggregator/erase"
 	"github.com/gosight/gosight/aggregator/process"
 	"github.com/gosight/gosight/aggregator/receive"
 	"github.com/gosight/gosight/aggregator/store"
@@ -44,6 +45,7 @@ type Config struct {
 	Registry   access.Config  `embed:"" prefix:"registry-"`
 	Receive    receive.Config `embed:"" prefix:"receive-"`
 	Process    process.Config `embed:"" prefix:"process-"`
+	Erase      erase.Config   `embed:"" prefix:"erase-"`
 	Rules      rules.Config   `embed:"" prefix:"rules-"` // of the role process
 	API        api.Config     `embed:"" prefix:"api-"`
 	// Alerts belong to the role api: they read what is stored.
@@ -84,7 +86,7 @@ func (c *Config) Validate() error {
 	if c.has(Receive) || c.has(Process) {
 		errs = append(errs, c.Kafka.Validate())
 	}
-	errs = append(errs, c.ClickHouse.Validate(), c.Registry.Validate())
+	errs = append(errs, c.ClickHouse.Validate(), c.Registry.Validate(), c.Erase.Validate())
 	if c.has(Process) {
 		errs = append(errs, c.Process.Validate())
 	}

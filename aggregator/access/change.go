@@ -11,18 +11,21 @@ import (
 	"github.com/gosight/gosight/internal/registry"
 )
 
+// ErrInvalid says that what was to be written makes no sense; the error says what.
+var ErrInvalid = errors.New("not valid")
+
 // ErrUnknown says that there is no such key, token, agent or erasure.
 var ErrUnknown = errors.New("there is no such entry in the registry")
 
 // PutProject writes a project's settings, over those it had.
 func (k *Keeper) PutProject(ctx context.Context, project registry.Project) error {
 	if err := project.Validate(); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	rules := detect.Default()
 	rules.Projects = registry.NewIndex(&registry.Snapshot{Projects: []registry.Project{project}}).DetectRules()
 	if err := rules.Validate(); err != nil {
-		return fmt.Errorf("detect: %w", err)
+		return fmt.Errorf("%w: detect: %w", ErrInvalid, err)
 	}
 	return k.put(ctx, kindProject, project.ID, project)
 }

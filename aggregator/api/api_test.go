@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/gosight/gosight/aggregator/access"
 	"github.com/gosight/gosight/aggregator/store"
 	"github.com/gosight/gosight/ops/engines/enginetest"
 )
@@ -32,6 +33,16 @@ func openStore(t testing.TB) *store.Store {
 	return st
 }
 
+// keeperOf keeps the registry in the store, or in nothing where there is none.
+func keeperOf(t testing.TB, st *store.Store) *access.Keeper {
+	t.Helper()
+	keeper, err := access.New(access.Default(), st, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keeper
+}
+
 func serve(t testing.TB, st *store.Store, change func(*Config)) *httptest.Server {
 	t.Helper()
 	cfg := Default()
@@ -40,7 +51,7 @@ func serve(t testing.TB, st *store.Store, change func(*Config)) *httptest.Server
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := New(cfg, st, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	s, err := New(cfg, st, keeperOf(t, st), prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func TestAdmission(t *testing.T) {
 		cfg := Default()
 		cfg.AdminToken, cfg.AllowLoopback = adminToken, loopback
 		// No request of this test reaches the store: openapi.json needs none.
-		s, err := New(cfg, nil, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+		s, err := New(cfg, nil, keeperOf(t, nil), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,9 +11,12 @@ import (
 
 // Config holds the settings of the API.
 type Config struct {
-	AdminToken    string        `help:"Token that opens the API and the UI. Empty lets nobody in but loopback, where that is allowed."`
-	AllowLoopback bool          `help:"Let loopback clients in without the token."`
-	QueryTimeout  time.Duration `default:"10s" help:"Longest time one query may take."`
+	AdminToken    string `help:"Token that opens the API and the UI. Empty lets nobody in but loopback, where that is allowed."`
+	AllowLoopback bool   `help:"Let clients on this machine look at everything without signing in."`
+	// A sign-in with a token also ends when the token is revoked.
+	SessionLifetime time.Duration `default:"168h" help:"How long signing in to the UI lasts."`
+	OIDC            OIDCConfig    `embed:"" prefix:"oidc-"`
+	QueryTimeout    time.Duration `default:"10s" help:"Longest time one query may take."`
 	// A file of 100,000 rows is no page that somebody waits for.
 	ExportTimeout time.Duration `default:"60s" help:"Longest time one export may take."`
 	LivePoll      time.Duration `default:"400ms" help:"How often live streams look for news; what analysts see lags this much behind the store."`
@@ -36,6 +39,10 @@ func (c Config) Validate() error {
 	}
 	if c.MaxStreams <= 0 || c.MaxInFlight <= 0 {
 		errs = append(errs, errors.New("api: max-streams and max-in-flight must be above zero"))
+	}
+	errs = append(errs, c.OIDC.Validate())
+	if c.SessionLifetime <= 0 {
+		errs = append(errs, errors.New("api: session-lifetime must be above zero"))
 	}
 	return errors.Join(errs...)
 }

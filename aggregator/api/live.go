@@ -114,6 +114,10 @@ func (s *Server) watchSession(ctx context.Context, in *sessionLiveInput, send ss
 	if send.Data(beat{Now: time.Now().UnixMilli()}) != nil {
 		return
 	}
+	if err := s.auditReading(ctx, in.Project, in.ID); err != nil {
+		s.log.Error("live stream of a visit is refused", "session", in.ID, "error", err)
+		return
+	}
 	tail := newTail(in.reader(s), in.ID, in.After)
 	poll := time.NewTicker(s.cfg.LivePoll)
 	defer poll.Stop()

@@ -34,7 +34,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "gosight_api_live_dropped_total", Help: "Live streams ended because the client read too slowly.",
 		}),
 	}
-	for _, reason := range []string{"busy", "timeout", "store", "unauthorized", "foreign_host", "streams"} {
+	for _, reason := range []string{"busy", "timeout", "store", "unauthorized", "forbidden", "sign_in_limited", "foreign_host", "streams"} {
 		m.refused.WithLabelValues(reason)
 	}
 	return m

@@ -29,6 +29,9 @@ type replayOutput struct {
 func (s *Server) registerReplay(api huma.API) {
 	get(s, api, "/sessions/{id}/replay", "get-replay", "A visit's replay in chunks of rrweb events",
 		func(ctx context.Context, in *replayInput) (*replayOutput, error) {
+			if err := s.auditReading(ctx, in.Project, in.ID); err != nil {
+				return nil, err
+			}
 			chunk, err := in.reader(s).Replay(ctx, in.ID, in.From, in.Cursor, in.Limit)
 			if err != nil {
 				return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/gosight/gosight/aggregator/access"
 	"github.com/gosight/gosight/aggregator/store"
 	"github.com/gosight/gosight/aggregator/ui"
 	"github.com/gosight/gosight/internal/fleet"
@@ -27,35 +28,48 @@ const base = "/api/v1"
 
 // Server answers analysts' requests from the store. It holds no state but the live feeds.
 type Server struct {
-	cfg     Config
-	store   *store.Store
-	log     *slog.Logger
-	metrics *metrics
-	live    *feed
-	members *members
-	nodes   func() []fleet.Node // nil without gossip
-	handler http.Handler
-	spec    *huma.OpenAPI
-	slots   chan struct{}
-	closing context.Context
-	close   context.CancelFunc
+	cfg      Config
+	store    *store.Store
+	access   *access.Keeper
+	oidc     *provider // nil where people sign in with tokens alone
+	sessions *sessions
+	readings readings
+	log      *slog.Logger
+	metrics  *metrics
+	live     *feed
+	members  *members
+	nodes    func() []fleet.Node // nil without gossip
+	handler  http.Handler
+	spec     *huma.OpenAPI
+	slots    chan struct{}
+	closing  context.Context
+	close    context.CancelFunc
 }
 
 // New makes a server that reads from st. It opens nothing: Serve takes the listener.
-func New(cfg Config, st *store.Store, reg prometheus.Registerer, log *slog.Logger) (*Server, error) {
+func New(cfg Config, st *store.Store, keeper *access.Keeper, reg prometheus.Registerer, log *slog.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if cfg.AdminToken == "" && !cfg.AllowLoopback {
 		log.Warn("api: no admin-token is set and loopback is not allowed: the API refuses everybody")
 	}
-	s := &Server{cfg: cfg, store: st, log: log, metrics: newMetrics(reg), slots: make(chan struct{}, cfg.MaxInFlight)}
+	s := &Server{cfg: cfg, store: st, access: keeper, readings: newReadings(), log: log, metrics: newMetrics(reg), slots: make(chan struct{}, cfg.MaxInFlight)}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.members = newMembers(cfg.Fleet)
 	s.live = newFeed(cfg.LivePoll, s.recentSessions, s.metrics, log)
 
+	var err error
+	if s.sessions, err = newSessions(cfg.AdminToken); err != nil {
+		return nil, err
+	}
+	if s.oidc, err = newProvider(cfg.OIDC); err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	s.spec = s.register(mux)
+	declared(s.spec)
+	s.serveSignIn(mux)
 	pages, err := newPages(ui.Dist)
 	if err != nil {
 		return nil, fmt.Errorf("open the UI's files: %w", err)
@@ -109,10 +123,11 @@ func (s *Server) register(mux *http.ServeMux) *huma.OpenAPI {
 	cfg.CreateHooks = nil
 	cfg.RejectUnknownQueryParameters = true
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "The admin token."},
+		"token": {Type: "http", Scheme: "bearer", Description: "A read token, or the admin token."},
 	}
 	cfg.Security = []map[string][]string{{"token": {}}}
 	api := humago.New(mux, cfg)
+	api.UseMiddleware(s.authorize(api))
 	s.registerSessions(api)
 	s.registerReplay(api)
 	s.registerInsights(api)
@@ -122,6 +137,7 @@ func (s *Server) register(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerExports(api)
 	s.registerFleet(api)
 	s.registerLive(api)
+	s.registerRegistry(api)
 	return api.OpenAPI()
 }
 

@@ -88,7 +88,7 @@ func benchLane(b *testing.B, insert bool) {
 		b.Run(fmt.Sprintf("events_per_batch=%d", each), func(b *testing.B) {
 			const total = 50_000
 			in := records(b, total, each)
-			l := newLane(Default(), detect.MustLive(detect.Default()), gosight.Lane_LANE_EVENTS, nil, newMetrics(prometheus.NewRegistry()))
+			l := newLane(Default(), detect.MustLive(detect.Default()), nobody{}, gosight.Lane_LANE_EVENTS, nil, newMetrics(prometheus.NewRegistry()))
 			if insert {
 				cfg := store.Default()
 				cfg.URL = enginetest.TestClickHouse(b)

@@ -36,7 +36,7 @@ func FuzzRecord(f *testing.F) {
 	}
 	f.Add([]byte("\xff\xff\xff\xff\x0f"))
 
-	l := newLane(Default(), detect.MustLive(detect.Default()), gosight.Lane_LANE_EVENTS, nil, newMetrics(prometheus.NewRegistry()))
+	l := newLane(Default(), detect.MustLive(detect.Default()), nobody{}, gosight.Lane_LANE_EVENTS, nil, newMetrics(prometheus.NewRegistry()))
 	l.now = func() time.Time { return time.UnixMilli(1_790_000_000_000) }
 	f.Fuzz(func(t *testing.T, value []byte) {
 		defer l.clear()
@@ -67,3 +67,9 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// nobody is erased.
+type nobody struct{}
+
+func (nobody) AnyErased() bool            { return false }
+func (nobody) Erased(_, _, _ string) bool { return false }

@@ -8,8 +8,8 @@ import (
 )
 
 type metrics struct {
-	events, signals, unused *prometheus.CounterVec
-	age                     *prometheus.HistogramVec
+	events, signals, unused, erased *prometheus.CounterVec
+	age                             *prometheus.HistogramVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -25,13 +25,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Events that the second pass did not use (late, malformed, repeated, flood: too many of one session) and " +
 				"sessions that it let go of early (evicted). Their rows are stored all the same.",
 		}, []string{"reason"}),
+		erased: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gosight_process_erased_events_total", Help: "Events of erased users and sessions, dropped.",
+		}, []string{"lane"}),
 		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "gosight_process_batch_age_seconds",
 			Help:    "From when an agent took a batch until its rows could be queried.",
 			Buckets: []float64{.1, .25, .5, .75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 1800},
 		}, []string{"lane"}),
 	}
-	reg.MustRegister(m.events, m.signals, m.unused, m.age)
+	reg.MustRegister(m.events, m.signals, m.unused, m.erased, m.age)
 	return m
 }
 

@@ -18,19 +18,25 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// Erasures says whose batches are dropped; AnyErased whether it is worth asking.
+type Erasures interface {
+	AnyErased() bool
+	Erased(project, user, session string) bool
+}
+
 // Processor reads both lanes.
 type Processor struct {
 	lanes []*lane
 }
 
 // New prepares the consumers of both lanes; Run connects them. The second pass works by rules.
-func New(cfg Config, rules *detect.Live, kafka bus.Config, st *store.Store, reg prometheus.Registerer, log *slog.Logger) (*Processor, error) {
+func New(cfg Config, rules *detect.Live, erasures Erasures, kafka bus.Config, st *store.Store, reg prometheus.Registerer, log *slog.Logger) (*Processor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	p, m := &Processor{}, newMetrics(reg)
 	for _, which := range []gosight.Lane{gosight.Lane_LANE_EVENTS, gosight.Lane_LANE_REPLAY} {
-		l := newLane(cfg, rules, which, st, m)
+		l := newLane(cfg, rules, erasures, which, st, m)
 		consumer, err := bus.NewConsumer(kafka, which, l, reg, log)
 		if err != nil {
 			return nil, err
@@ -66,6 +72,7 @@ func (p *Processor) WaitJoined(ctx context.Context) error {
 type lane struct {
 	cfg      Config
 	rules    *detect.Live
+	erasures Erasures
 	which    gosight.Lane
 	name     string // for metrics
 	consumer *bus.Consumer
@@ -78,13 +85,13 @@ type lane struct {
 	passes   map[int32]*secondPass
 }
 
-func newLane(cfg Config, rules *detect.Live, which gosight.Lane, st *store.Store, m *metrics) *lane {
+func newLane(cfg Config, rules *detect.Live, erasures Erasures, which gosight.Lane, st *store.Store, m *metrics) *lane {
 	name := "events"
 	if which == gosight.Lane_LANE_REPLAY {
 		name = "replay"
 	}
 	return &lane{
-		cfg: cfg, rules: rules, which: which, name: name, store: st, metrics: m, now: failpoint.Now, rows: newRows(),
+		cfg: cfg, rules: rules, erasures: erasures, which: which, name: name, store: st, metrics: m, now: failpoint.Now, rows: newRows(),
 		passes: map[int32]*secondPass{},
 	}
 }
@@ -123,6 +130,10 @@ func (l *lane) Handle(ctx context.Context, records []bus.Record) ([]bus.Poison, 
 
 // add makes rows of a batch and shows it to the detectors.
 func (l *lane) add(record bus.Record, batch *gosight.Batch) error {
+	if l.erased(batch.Project, batch.UserId, batch.SessionId) {
+		l.metrics.erased.WithLabelValues(l.name).Add(float64(len(batch.Events)))
+		return nil
+	}
 	if !record.Committed {
 		l.rows.addBatch(batch)
 		l.received = append(l.received, batch.ReceivedAt)
@@ -148,8 +159,15 @@ func (l *lane) add(record bus.Record, batch *gosight.Batch) error {
 	return nil
 }
 
+func (l *lane) erased(project, user, session string) bool {
+	return l.erasures.AnyErased() && l.erasures.Erased(project, user, session)
+}
+
 // say takes a signal of the second pass.
 func (l *lane) say(signal detect.Signal, from origin) {
+	if l.erased(signal.Project, from.userID, signal.SessionID) {
+		return // the detector remembers its session for a while
+	}
 	l.rows.addSignal(signal, from, store.Centre)
 	l.metrics.countSignal(signal.Kind, store.Centre)
 }

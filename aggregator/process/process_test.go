@@ -63,7 +63,7 @@ func newRig(t *testing.T) *rig {
 // start runs a processor; stop lets it finish what it holds.
 func (r *rig) start() (stop func()) {
 	r.t.Helper()
-	p, err := process.New(process.Default(), detect.MustLive(detect.Default()), r.kafka, r.store, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	p, err := process.New(process.Default(), detect.MustLive(detect.Default()), nobody{}, r.kafka, r.store, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -322,3 +322,9 @@ func TestFloodInOneSessionHoldsNobodyUp(t *testing.T) {
 	r.until("SELECT count() FROM gosight.events FINAL WHERE session_id='flood'", batches*each)
 	r.until("SELECT sum(events) FROM gosight.sessions FINAL", batches*each+10)
 }
+
+// nobody is erased.
+type nobody struct{}
+
+func (nobody) AnyErased() bool            { return false }
+func (nobody) Erased(_, _, _ string) bool { return false }

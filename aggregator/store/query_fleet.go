@@ -25,12 +25,12 @@ const flowWindow = time.Minute
 // projects: a fleet serves them together.
 func (s *Store) Flows(ctx context.Context) ([]AgentFlow, error) {
 	flows := []AgentFlow{}
-	err := s.Reader("").query(ctx, `SELECT toString(agent_id), toString(region), countIf(inserted_at > now64(3) - toIntervalSecond(@window)) / @window,
+	err := s.each(ctx, `SELECT toString(agent_id), toString(region), countIf(inserted_at > now64(3) - toIntervalSecond(@window)) / @window,
 			toUnixTimestamp64Milli(max(received_at)),
 			quantileTDigestIf(0.5)(lag, inserted_at > now64(3) - toIntervalSecond(@window)),
 			quantileTDigestIf(0.99)(lag, inserted_at > now64(3) - toIntervalSecond(@window)), toUnixTimestamp64Milli(max(inserted_at))
 		FROM (SELECT agent_id, region, received_at, inserted_at, toFloat32(dateDiff('millisecond', received_at, inserted_at)) AS lag
-			FROM events WHERE @project = '' AND agent_id != '' AND inserted_at > now64(3) - toIntervalMinute(10))
+			FROM events WHERE agent_id != '' AND inserted_at > now64(3) - toIntervalMinute(10))
 		GROUP BY agent_id, region ORDER BY region, agent_id LIMIT 10000`,
 		[]any{named("window", int(flowWindow.Seconds()))}, func(row driver.Rows) error {
 			var f AgentFlow

@@ -21,14 +21,18 @@ var (
 )
 
 // Reader answers analysts' questions about one project. It is the only way to read, so that no query runs
-// without a project; every query stops at the context's deadline, in the engine too.
+// without a project: the engine itself adds the project's filter to every table that has projects, whatever the
+// query says or forgets. Every query stops at the context's deadline, in the engine too.
 type Reader struct {
 	conn    driver.Conn
 	project string
+	scope   string // additional_table_filters
 }
 
 // Reader returns what reads the project's data.
-func (s *Store) Reader(project string) *Reader { return &Reader{conn: s.conn, project: project} }
+func (s *Store) Reader(project string) *Reader {
+	return &Reader{conn: s.conn, project: project, scope: s.scopeOf(project)}
+}
 
 // clauses are conditions joined by AND, and the values that they name.
 type clauses struct {
@@ -92,6 +96,7 @@ func (r *Reader) query(ctx context.Context, sql string, args []any, scan func(ro
 func (r *Reader) settings(ctx context.Context) clickhouse.Settings {
 	settings := clickhouse.Settings{
 		"max_result_rows": 200_000, "max_memory_usage": 2 << 30, "readonly": 2,
+		"additional_table_filters": r.scope,
 		// Whatever a server's profile says: a repeat may lie in another month.
 		"do_not_merge_across_partitions_select_final": 0,
 	}

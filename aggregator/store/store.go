@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -25,6 +26,7 @@ type Store struct {
 	conn    driver.Conn
 	metrics *metrics
 	log     *slog.Logger
+	scoped  atomic.Pointer[[]string] // tables that have projects
 }
 
 // New makes a store. Nothing is connected yet: ClickHouse may still be starting.
@@ -60,11 +62,17 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := migrate(ctx, s.cfg, s.log); err != nil {
 		return err
 	}
+	if err := s.findScoped(ctx); err != nil {
+		return err
+	}
 	return s.applyRetention(ctx)
 }
 
 // Conn is the pool, for the queries in this package's other files.
 func (s *Store) Conn() driver.Conn { return s.conn }
+
+// EventDays is how long events are kept, 0 for ever.
+func (s *Store) EventDays() int { return s.cfg.EventDays }
 
 // Ping says whether ClickHouse answers.
 func (s *Store) Ping(ctx context.Context) error {

@@ -206,3 +206,27 @@ func (p Project) AllowsOrigin(origin string) bool {
 		return allowed == origin
 	})
 }
+
+// NewErasure asks for a user or a session of a project to be forgotten, and what comes of them to be dropped until a
+// time. The user is named as behind the edge (Privacy.User).
+func NewErasure(project, user, session string, now, until time.Time) Erasure {
+	e := Erasure{ID: NewID(), Project: project, User: user, RequestedAt: now.UnixMilli(), Until: until.UnixMilli()}
+	if user != "" {
+		e.Tombstones = append(e.Tombstones, UserTombstone(project, user))
+	}
+	if session != "" {
+		e.Add(session)
+	}
+	return e
+}
+
+// Add adds sessions to what is erased.
+func (e *Erasure) Add(sessions ...string) {
+	e.Sessions, e.Tombstones = slices.Clone(e.Sessions), slices.Clone(e.Tombstones) // others may be reading them
+	for _, session := range sessions {
+		if !slices.Contains(e.Sessions, session) {
+			e.Sessions = append(e.Sessions, session)
+			e.Tombstones = append(e.Tombstones, SessionTombstone(e.Project, session))
+		}
+	}
+}

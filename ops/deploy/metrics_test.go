@@ -25,6 +25,7 @@ import (
 	"github.com/gosight/gosight/aggregator/access"
 	"github.com/gosight/gosight/aggregator/api"
 	"github.com/gosight/gosight/aggregator/bus"
+	"github.com/gosight/gosight/aggregator/erase"
 	"github.com/gosight/gosight/aggregator/process"
 	"github.com/gosight/gosight/aggregator/receive"
 	"github.com/gosight/gosight/aggregator/store"
@@ -118,9 +119,11 @@ func exports(t *testing.T) map[string][]string {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	must(receiver.Run(ended)) // gives the port back
-	_, err = process.New(process.Default(), rules, bus.Default(), st, centre, log)
+	_, err = erase.New(erase.Default(), keeper, st, producer, centre, log)
 	must(err)
-	_, err = api.New(api.Default(), st, centre, log)
+	_, err = process.New(process.Default(), rules, keeper, bus.Default(), st, centre, log)
+	must(err)
+	_, err = api.New(api.Default(), st, keeper, centre, log)
 	must(err)
 
 	families, err := observe.NewRegistry().Gather()

@@ -24,6 +24,11 @@ type commands struct {
 	Up      upCommand       `cmd:"" help:"Start everything on this machine; Ctrl-C stops it."`
 	Demo    demoShop        `cmd:"" help:"Serve the demo shop alone, for an agent that runs elsewhere."`
 	Seed    seedCommand     `cmd:"" help:"Load generated history straight into ClickHouse."`
+	Project projectCommand  `cmd:"" help:"Projects and their settings."`
+	Key     keyCommand      `cmd:"" help:"Write keys, which pages and servers send with."`
+	Token   tokenCommand    `cmd:"" help:"Read tokens, which people and programs look with."`
+	Agent   agentCommand    `cmd:"" help:"Agents' tokens, which they relay with."`
+	Erase   eraseCommand    `cmd:"" help:"Erase all that is known of a user or a session, or export it."`
 	Certs   certs           `cmd:"" help:"Make certificates and tokens for agents and aggregators that run apart."`
 	DLQ     deadLetters     `cmd:"" name:"dlq" help:"Look at the dead letters in Kafka, and put them back."`
 	Engine  engine          `cmd:"" hidden:""`

@@ -1,7 +1,8 @@
+import { useQuery } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 import { useI18n } from "../i18n";
 
-/** Whether the API wants the admin token first. */
+/** Whether the API wants people to sign in first. */
 export const signedOut = (() => {
   let value = false;
   const listeners = new Set<() => void>();
@@ -20,14 +21,21 @@ export const signedOut = (() => {
 
 export const useSignedOut = () => useSyncExternalStore(signedOut.subscribe, signedOut.get);
 
-/** Asks for the token; the server turns it into a cookie and leads back here. */
+/** Asks for a token, or leads to the identity provider; the server makes a session's cookie of it and leads back. */
 export function SignIn() {
   const { t } = useI18n();
+  const here = location.pathname + location.search;
+  const methods = useQuery({
+    queryKey: ["auth-methods"],
+    queryFn: async () => (await (await fetch("/auth/methods")).json()) as { oidc: boolean },
+    staleTime: Number.POSITIVE_INFINITY,
+  });
   return (
     <main className="card signin">
       <h1>{t("auth.title")}</h1>
       <p>{t("auth.hint")}</p>
-      <form method="get" action={location.pathname}>
+      <form method="post" action="/auth/token">
+        <input type="hidden" name="to" value={here} />
         <input
           className="field"
           type="password"
@@ -40,6 +48,11 @@ export function SignIn() {
           {t("auth.open")}
         </button>
       </form>
+      {methods.data?.oidc && (
+        <a className="button" href={`/auth/oidc?to=${encodeURIComponent(here)}`}>
+          {t("auth.oidc")}
+        </a>
+      )}
     </main>
   );
 }

@@ -173,6 +173,7 @@ export const en = {
   "auth.hint": "It was printed when GoSight started; the file named by --ready-file holds it too.",
   "auth.token": "Admin token",
   "auth.open": "Open",
+  "auth.oidc": "Sign in with your organisation",
   "notfound.title": "Nothing lives at this address",
 
   "heat.title": "Heatmaps",

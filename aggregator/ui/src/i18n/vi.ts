@@ -174,6 +174,7 @@ export const vi: Record<TextKey, string> = {
   "auth.hint": "Mã được in ra khi GoSight khởi động; tệp của --ready-file cũng chứa mã.",
   "auth.token": "Mã quản trị",
   "auth.open": "Mở",
+  "auth.oidc": "Đăng nhập bằng tài khoản của tổ chức",
   "notfound.title": "Không có gì ở địa chỉ này",
 
   "heat.title": "Bản đồ nhiệt",
