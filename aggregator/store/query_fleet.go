@@ -58,9 +58,9 @@ type TableSize struct {
 // Tables returns what GoSight's tables take, the largest first.
 func (s *Store) Tables(ctx context.Context) ([]TableSize, error) {
 	tables := []TableSize{}
-	err := s.Reader("").query(ctx, `SELECT table, sum(rows), sum(bytes_on_disk) AS size, count(),
+	err := s.each(ctx, `SELECT table, sum(rows), sum(bytes_on_disk) AS size, count(),
 			sum(data_uncompressed_bytes) / greatest(1, sum(data_compressed_bytes))
-		FROM system.parts WHERE @project = '' AND active AND database = @database GROUP BY table ORDER BY size DESC`,
+		FROM system.parts WHERE active AND database = @database GROUP BY table ORDER BY size DESC`,
 		[]any{named("database", s.cfg.Database)}, func(row driver.Rows) error {
 			var t TableSize
 			if err := row.Scan(&t.Table, &t.Rows, &t.Bytes, &t.Parts, &t.Ratio); err != nil {
