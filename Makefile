@@ -163,6 +163,18 @@ signals: ## precision and recall of the detectors on the labelled corpus
 ops/tools/bin/helm: ops/tools/go.mod
 	cd ops/tools && go build -o bin/helm helm.sh/helm/v3/cmd/helm
 
+.PHONY: audit sbom
+audit: $(NPM) ## known weaknesses of what we depend on (asks the vulnerability databases of Go and npm)
+	@mkdir -p ops/tools/bin && cd ops/tools && go build -o bin/govulncheck golang.org/x/vuln/cmd/govulncheck
+	for module in $(GO_MODULES); do (cd $$module && $(CURDIR)/ops/tools/bin/govulncheck ./...); done
+	npm audit --omit=dev
+
+sbom: $(NPM) ## what is in the programs and the UI, as CycloneDX, into bin/
+	@mkdir -p bin ops/tools/bin && cd ops/tools && go build -o bin/cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+	for program in ops/cmd/gosight agent/cmd/gosight-agent aggregator/cmd/gosight-aggregator; do \
+	  ops/tools/bin/cyclonedx-gomod app -json -licenses=false -main $$program -output bin/$$(basename $$program).cdx.json .; done
+	npm sbom --omit=dev --sbom-format cyclonedx > bin/npm.cdx.json
+
 .PHONY: helm
 helm: ops/tools/bin/helm ## lint the chart and compare what it renders (UPDATE=1 writes the golden files anew)
 	UPDATE=$(UPDATE) go test -count=1 -run 'Chart|Sidecar' ./ops/deploy

@@ -85,6 +85,8 @@ func TestLibrariesStayInTheirPlace(t *testing.T) {
 		"github.com/pierrec/lz4":          {"ops/engines"}, // and proto/wire, a module of its own
 		"github.com/ebitengine/purego":    {"ops/engines"},
 		"github.com/danielgtaylor/huma":   {"aggregator/api"},
+		"github.com/coreos/go-oidc":       {"aggregator/api"},
+		"golang.org/x/oauth2":             {"aggregator/api"},
 	}
 	for _, p := range list(t, "./...") {
 		local := strings.TrimPrefix(p.ImportPath, module)
