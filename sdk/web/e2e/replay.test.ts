@@ -67,5 +67,9 @@ test("a page that changes for hours is taken anew now and then", async ({ agent,
       if (tick % 500 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     }
   });
+  await agent.until(() => agent.of("mutation").length >= 3_100, "the changes");
+  expect(agent.of("full_snapshot").length).toBe(2);
+  await page.waitForTimeout(10_000); // the least that lies between two
+  await page.evaluate(() => document.getElementById("clock")?.setAttribute("title", "one more"));
   await agent.until(() => agent.of("full_snapshot").length === 4, "the page, taken anew");
 });

@@ -45,9 +45,10 @@ export class ReplayColumns implements Body {
 
 /**
  * The page is taken anew after so many changes, so that whoever opens hours of one page in the middle plays a few
- * seconds of changes and not all of them. A quiet page is never taken anew.
+ * seconds of changes and not all of them. A quiet page is never taken anew, a busy one not all the time.
  */
 const CHECKPOINT = 3_000;
+const CHECKPOINT_MS = 10_000;
 
 const FIELDS = { input: true, textarea: true, select: true };
 
@@ -108,12 +109,20 @@ function emptyFrame({ type, data }: eventWithTime): boolean {
 }
 
 export function record(settings: RecorderSettings): Recorder {
+  let changes = 0;
+  let taken = 0;
   const stop = rrweb({
     emit(event) {
       if (emptyFrame(event)) return;
       scrubEvent(settings, event);
       const whole = event.type === EventType.FullSnapshot || event.type === EventType.Meta;
       settings.emit(whole ? "full_snapshot" : "mutation", event, event.timestamp);
+      if (whole) {
+        changes = 0;
+        taken = event.timestamp;
+      } else if (++changes >= CHECKPOINT && event.timestamp - taken >= CHECKPOINT_MS) {
+        rrweb.takeFullSnapshot(true);
+      }
     },
     blockClass: "gosight-block",
     blockSelector: settings.blocked,
@@ -136,7 +145,6 @@ export function record(settings: RecorderSettings): Recorder {
       input: "last",
       media: 800,
     },
-    checkoutEveryNth: CHECKPOINT,
     errorHandler: () => true,
   });
   return { snapshot: () => rrweb.takeFullSnapshot(true), stop: () => stop?.() };
