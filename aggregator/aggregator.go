@@ -129,7 +129,9 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 		return a, err
 	}
 	a.addrs.Admin = a.admin.Addr()
-	a.Watch(a.addrs.Admin)
+	if len(cfg.API.Fleet) == 0 {
+		a.Watch(a.addrs.Admin)
+	}
 	if a.fleet, err = fleet.New(cfg.Fleet, func() fleet.Node { return a.node(cfg) }, reg, a.log); err != nil {
 		return a, err
 	}
