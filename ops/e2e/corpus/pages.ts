@@ -60,14 +60,25 @@ const clicks =
     await Promise.all(sent);
   };
 
-/** Moves along points at the pace of a hand; each step is one sample of 50 ms or less. */
+/**
+ * Moves along points at the pace of a hand; each step is one sample of 50 ms or less. A hand does not wait for a busy
+ * browser, nor does it move at other times than it does.
+ */
 const along =
-  (points: [number, number][], stepMs = 40) =>
+  (points: [number, number][], stepMs = 40, buttons = 0) =>
   async (page: Page) => {
-    for (const [x, y] of points) {
-      await page.mouse.move(x, y);
-      await page.waitForTimeout(stepMs);
+    const hand = await page.context().newCDPSession(page);
+    const began = Date.now();
+    const sent: Promise<unknown>[] = [];
+    for (const [i, [x, y]] of points.entries()) {
+      const timestamp = (began + i * stepMs) / 1000;
+      const button = buttons ? "left" : "none";
+      sent.push(
+        hand.send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y, button, buttons, timestamp }),
+      );
+      await page.waitForTimeout(Math.max(0, began + (i + 1) * stepMs - Date.now()));
     }
+    await Promise.all(sent);
   };
 
 const own: Record<string, CorpusPage> = {
@@ -235,6 +246,7 @@ const own: Record<string, CorpusPage> = {
         40 + (i % 22) * 20,
         40 + Math.floor(i / 22) * 24,
       ]),
+      75, // a line of eleven words in 1.6 s, which is fast
     ),
     signals: [],
   },
@@ -251,6 +263,7 @@ const own: Record<string, CorpusPage> = {
       await along(
         Array.from({ length: 40 }, (_, i): [number, number] => [250 + (i % 2 ? 150 : -150), 16]),
         60,
+        1,
       )(page);
       await page.mouse.up();
     },

@@ -133,3 +133,34 @@ test("the trail of a drag says that a button was held", async ({ agent, page }) 
   ]);
   expect(trails.some((trail) => !trail.payload.buttons)).toBe(true);
 });
+
+// A busy page hears late of what a hand did meanwhile, and of many moves at once.
+test("a trail is the hand's, however busy the page", async ({ agent, page }) => {
+  await open(agent, page, "<p>Wait</p>");
+  const hand = await page.context().newCDPSession(page);
+  const busy = page.evaluate(() => {
+    const until = performance.now() + 700;
+    while (performance.now() < until);
+  });
+  const began = Date.now();
+  const sent: Promise<unknown>[] = [];
+  for (let i = 0; i < 10; i++) {
+    const [x, timestamp] = [100 + (i % 2) * 300, (began + i * 60) / 1000];
+    sent.push(hand.send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y: 50 + i, timestamp }));
+    await page.waitForTimeout(60);
+  }
+  await Promise.all([busy, ...sent]);
+  await page.goto("about:blank");
+  const trails = await agent.until(() => {
+    const events = agent.of("pointer");
+    return agent.of("page_exit").length > 0 && events;
+  }, "the end of the page");
+  const points = trails.flatMap(({ timestamp, payload }) =>
+    (payload.points as number[][]).map(([ms = 0, x, y]) => [
+      Math.round((Number(timestamp) + ms - began) / 60),
+      x,
+      y,
+    ]),
+  );
+  expect(points).toEqual(Array.from({ length: 10 }, (_, i) => [i, 100 + (i % 2) * 300, 50 + i]));
+});

@@ -17,16 +17,22 @@ export function pointer(page: Page): void {
   };
   page.scope.listen<PointerEvent>(document, "pointermove", (event) => {
     page.pointer = [event.clientX, event.clientY];
-    const now = Date.now();
-    if (now - last < SAMPLE_MS || event.pointerType === "touch") return;
-    last = now;
+    const epoch = Date.now() - performance.now();
+    if (epoch + event.timeStamp - last < SAMPLE_MS || event.pointerType === "touch") return;
     if (event.buttons !== held) tell();
     held = event.buttons;
-    if (!points.length) {
-      start = now;
-      setTimeout(tell, EVENT_MS);
+    // A busy page hears of several moves at once, and late: the trail is that of the hand all the same.
+    const moves = event.getCoalescedEvents?.() ?? [];
+    for (const move of moves.length ? moves : [event]) {
+      const at = Math.round(epoch + move.timeStamp);
+      if (at - last < SAMPLE_MS) continue;
+      last = at;
+      if (!points.length) {
+        start = at;
+        setTimeout(tell, EVENT_MS);
+      }
+      points.push([at - start, Math.round(move.clientX), Math.round(move.clientY)]);
     }
-    points.push([now - start, Math.round(event.clientX), Math.round(event.clientY)]);
   });
   page.onHide(tell);
 }
