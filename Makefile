@@ -62,7 +62,7 @@ test-ts: $(SDK) $(UI)
 e2e: $(BINARIES) ## end to end: real programs, a real browser, the real engines
 	. ops/e2e/browser.sh
 	go test -count=1 -timeout 20m -v ./ops/e2e/
-	npm test --silent -w ops/e2e -- visit.test.ts canaries.test.ts
+	npm test --silent -w ops/e2e -- visit.test.ts canaries.test.ts corpus.test.ts latency.test.ts
 
 KAFKA := ops/engines/apachekafka
 
@@ -156,6 +156,10 @@ fuzz: ## every fuzz target for 60 s (FUZZTIME=…)
 	for module in $(GO_MODULES); do (cd $$module && for package in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz || true); do \
 	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),60s) $$package; done; done); done
+
+.PHONY: traces
+traces: $(BINARIES) ## record the corpus' pointer traces anew, in a browser (ops/signals/traces)
+	. ops/e2e/browser.sh && GOSIGHT_TRACES=1 npm test --silent -w ops/e2e -- traces.test.ts
 
 signals: ## precision and recall of the detectors on the labelled corpus
 	go run ./ops/signals

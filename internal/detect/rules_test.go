@@ -220,3 +220,38 @@ func final(t *testing.T, cfg Config, events []Event) string {
 	slices.Sort(out)
 	return strings.Join(out, ", ")
 }
+
+// What a signal says of itself: where to look for it in the replay, and on what.
+func TestSignalsSayWhereAndOnWhat(t *testing.T) {
+	const pay = `,"selector":"#pay","text":"Pay","tag":"div","interactive":false`
+	const send = `,"selector":"#send","text":"Send","tag":"button","interactive":true`
+	a, b := "http://shop/a", "http://shop/b"
+	for kind, test := range map[string]struct {
+		events []Event
+		want   string
+	}{
+		RageClick:         {burstOf(7, 200, pay), "click@0 at 0 for 1200: 7, (100, 100), #pay Pay, http://shop/ p"},
+		DeadClick:         {[]Event{clickAt(0, 9, 8, pay), clickAt(300, 9, 8, pay), outcomeOf(2500, 0, "none", 2500)}, "click@0 at 0 for 300: 2, (9, 8), #pay Pay, http://shop/ p"},
+		UnresponsiveClick: {[]Event{clickAt(0, 9, 8, send), outcomeOf(2500, 0, "none", 2500)}, "click@0 at 0 for 0: 1, (9, 8), #send Send, http://shop/ p"},
+		ErrorClick:        {[]Event{clickAt(0, 9, 8, send), at(400, "error", `{}`)}, "click@0 at 0 for 400: 1, (9, 8), #send Send, http://shop/ p"},
+		ThrashedCursor:    {[]Event{zigzag(0, 16, 120, 0)}, "pointer@0 at 0 for 1300: 14, (460, 300),  , http://shop/ p"},
+		QuickBack:         {[]Event{nav(0, a, b, "push"), nav(3000, b, a, "pop")}, "navigate@0 at 0 for 3000: 2, (0, 0),  , http://shop/b p"},
+		UTurn:             {[]Event{nav(0, a, b, "push"), nav(9000, b, a, "push")}, "navigate@0 at 0 for 9000: 2, (0, 0),  , http://shop/b p"},
+		ExcessiveScroll:   {sweeps(6, 2000), "scroll@4000 at 4000 for 8000: 5, (0, 0),  , http://shop/ p"},
+	} {
+		found := rows{}
+		run := engineWith(Default())
+		found.put(true, run.Observe("p", "s", test.events, day0))
+		found.put(true, run.Advance(day0+200_000))
+		var got []string
+		for _, s := range found {
+			if s.Kind == kind && !s.Retracted {
+				got = append(got, fmt.Sprintf("%s at %d for %d: %d, (%v, %v), %s %s, %s %s", s.FirstEventId, s.Timestamp-day0, s.DurationMs, s.Count,
+					s.X, s.Y, s.Selector, s.Text, s.Url, s.PageId))
+			}
+		}
+		if len(got) != 1 || got[0] != test.want {
+			t.Errorf("%s says %q, want %q", kind, got, test.want)
+		}
+	}
+}

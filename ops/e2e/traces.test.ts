@@ -11,7 +11,7 @@ import { replay } from "./traces/hand.ts";
 import { hands } from "./traces/hands.ts";
 
 const folder = new URL("../signals/traces/", import.meta.url);
-const perFamily = 10;
+const perFamily = 8;
 const base = 1_800_000_000_000;
 
 describe.skipIf(!process.env.GOSIGHT_TRACES)("recorded pointer traces", { concurrent: true }, () => {
@@ -87,6 +87,6 @@ describe.skipIf(!process.env.GOSIGHT_TRACES)("recorded pointer traces", { concur
           `${text}${events.map((event) => JSON.stringify(event)).join(",\n")}\n]}\n`,
         );
       }
-    });
+    }, 600_000);
   }
 });
