@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,8 +25,7 @@ func (h *house) checkQueries(r *report, ledger map[string]tally) {
 	asIs, once := h.store("gosight"), h.store(copied)
 	defer asIs.Close()
 	defer once.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx := context.Background()
 	// The ledger stands there before the schema does, whose migrations then make of it what earlier versions did not
 	// keep; sessions alone never came late, so their view's own words say what they are made of.
 	h.mustQueryIn("", "CREATE DATABASE "+copied)
@@ -47,7 +47,11 @@ func (h *house) checkQueries(r *report, ledger map[string]tally) {
 	for _, q := range questions(sessions) {
 		name, _, _ := strings.Cut(q.name, " ")
 		asked[name] = true
-		got, want := answer(ctx, q, asIs), answer(ctx, q, once)
+		got, err := answer(ctx, q, asIs)
+		want, onceErr := answer(ctx, q, once)
+		if err := errors.Join(err, onceErr); err != nil {
+			r.add("query %s: %v", q.name, err)
+		}
 		if got != want {
 			same := 0
 			for same < min(len(got), len(want)) && got[same] == want[same] {
@@ -80,16 +84,15 @@ type question struct {
 	ask  func(context.Context, *store.Reader) (any, error)
 }
 
-func answer(ctx context.Context, q question, of *store.Store) string {
+func answer(ctx context.Context, q question, of *store.Store) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	said, err := q.ask(ctx, of.Reader("default"))
 	if err != nil {
-		return err.Error()
+		return "", err
 	}
 	text, err := json.Marshal(said)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
+	return string(text), err
 }
 
 // exported is a question whose answer is a file. Its lines come in any order.
