@@ -209,8 +209,8 @@ func (h *house) checkPages(r *report, ledger map[string]tally) {
 	for session, t := range ledger {
 		run := session[:strings.LastIndexByte(session, '-')]
 		p := pages[run]
+		p.visits++ // whatever is left of it was on the page
 		if t.events > t.replay {
-			p.visits++
 			visits++
 		}
 		if t.clicks > 0 && !strings.HasPrefix(run, "rage") {
