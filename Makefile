@@ -76,7 +76,7 @@ test-kafka: $(SDK) $(UI) ## the bus and the whole system on Apache Kafka, three 
 	  echo 'SKIPPED: make test-kafka needs Java 17 or newer and Maven (Debian: apt-get install openjdk-17-jre-headless maven)'; \
 	else \
 	  $(MAKE) $(KAFKA)/jars; \
-	  GOSIGHT_KAFKA_JARS=$(CURDIR)/$(KAFKA)/jars go test -count=1 -v -timeout 10m ./ops/kafka; \
+	  GOSIGHT_KAFKA_JARS=$(CURDIR)/$(KAFKA)/jars go test -p 1 -count=1 -v -timeout 10m -run ApacheKafka ./ops/kafka ./ops/chaos; \
 	fi
 
 test-fleet: $(BINARIES) ## two regions in network namespaces: the nearest agent, failures, partitions, bad lines (root only)

@@ -14,6 +14,8 @@ import (
 type Config struct {
 	URL      string `help:"ClickHouse's HTTP interface, http:// or https://." default:"http://127.0.0.1:18123"`
 	Database string `help:"Database, created where it is missing." default:"gosight"`
+	// See DESIGN.md for what becomes of the tables, and why a shard more is not added afterwards.
+	Cluster  string `help:"ClickHouse cluster to make the tables on, as system.clusters names it; its servers have the macros shard and replica. Empty means one server."`
 	User     string `help:"ClickHouse user; empty means the server's default."`
 	Password string `help:"ClickHouse password."`
 	// Each connection runs one query at a time, so this bounds the load on the engine.
@@ -46,6 +48,9 @@ func (c Config) Validate() error {
 	}
 	if !identifier.MatchString(c.Database) {
 		errs = append(errs, fmt.Errorf("clickhouse database %q: letters, digits and _ only", c.Database))
+	}
+	if c.Cluster != "" && !identifier.MatchString(c.Cluster) {
+		errs = append(errs, fmt.Errorf("clickhouse cluster %q: letters, digits and _ only", c.Cluster))
 	}
 	if c.MaxConnections < 2 {
 		errs = append(errs, errors.New("clickhouse max-connections: at least 2"))

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -18,29 +17,42 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// schemaVersion is the table of the migrations that are done.
+const schemaVersion = "schema_version"
+
 // Some migrations read the whole ledger.
 const migrationTimeout = 30 * time.Minute
 
-func migrate(ctx context.Context, cfg Config, log *slog.Logger) error {
+func (s *Store) migrate(ctx context.Context) error {
+	db := clickhouse.OpenDB(options(s.cfg, s.cfg.Database))
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
+	defer cancel()
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	db := clickhouse.OpenDB(options(cfg, cfg.Database))
-	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files,
-		goose.WithTableName("schema_version"), goose.WithDisableGlobalRegistry(true))
+	how := []goose.ProviderOption{goose.WithTableName(schemaVersion), goose.WithDisableGlobalRegistry(true)}
+	if s.cluster != nil {
+		forms, err := s.cluster.migrations()
+		if err != nil {
+			return err
+		}
+		if err := execute(ctx, db, []string{s.cluster.versions(schemaVersion)}); err != nil {
+			return fmt.Errorf("migrate clickhouse: %w", err)
+		}
+		files, how = nil, append(how, goose.WithGoMigrations(forms...))
+	}
+	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files, how...)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
-	defer cancel()
 	results, err := provider.Up(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate clickhouse: %w", err)
 	}
 	for _, result := range results {
-		log.Info("migrated clickhouse", "migration", result.Source.Path, "took", result.Duration)
+		s.log.Info("migrated clickhouse", "migration", result.Source.Version, "took", result.Duration)
 	}
 	return nil
 }

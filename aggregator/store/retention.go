@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,7 +56,7 @@ func (s *Store) applyRetention(ctx context.Context) error {
 	for table, kept := range s.cfg.retentions() {
 		var definition string
 		err := s.conn.QueryRow(ctx, "SELECT engine_full FROM system.tables WHERE database = ? AND name = ?",
-			s.cfg.Database, table).Scan(&definition)
+			s.cfg.Database, s.cluster.local(table)).Scan(&definition)
 		if err != nil {
 			return fmt.Errorf("read retention of %s: %w", table, err)
 		}
@@ -70,7 +71,11 @@ func (s *Store) applyRetention(ctx context.Context) error {
 		}
 		// Rows that are there already are dropped as parts merge, instead of rewriting everything at once.
 		query := fmt.Sprintf("ALTER TABLE %s %s SETTINGS materialize_ttl_after_modify = 0", table, change)
-		if err := s.conn.Exec(ctx, query); err != nil {
+		forms, err := s.cluster.form(query)
+		for _, form := range forms {
+			err = errors.Join(err, s.conn.Exec(ctx, form))
+		}
+		if err != nil {
 			return fmt.Errorf("set retention of %s (%s): %w", table, ttl, err)
 		}
 	}

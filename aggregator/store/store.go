@@ -23,6 +23,7 @@ import (
 // Store is a connection pool to GoSight's database. Safe for concurrent use.
 type Store struct {
 	cfg     Config
+	cluster *cluster
 	conn    driver.Conn
 	metrics *metrics
 	log     *slog.Logger
@@ -34,11 +35,15 @@ func New(cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Store, error
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cluster, err := clusterOf(cfg)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := clickhouse.Open(options(cfg, cfg.Database))
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	return &Store{cfg: cfg, conn: conn, metrics: newMetrics(reg), log: log}, nil
+	return &Store{cfg: cfg, cluster: cluster, conn: conn, metrics: newMetrics(reg), log: log}, nil
 }
 
 // Open is New and Migrate.
@@ -56,10 +61,10 @@ func Open(ctx context.Context, cfg Config, reg prometheus.Registerer, log *slog.
 // Migrate creates the database and brings its schema and retention up to date. It fails where ClickHouse does
 // not answer; call it again.
 func (s *Store) Migrate(ctx context.Context) error {
-	if err := createDatabase(ctx, s.cfg); err != nil {
+	if err := s.createDatabase(ctx); err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.cfg, s.log); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		return err
 	}
 	if err := s.findScoped(ctx); err != nil {
@@ -98,22 +103,34 @@ func options(cfg Config, database string) *clickhouse.Options {
 		ConnMaxLifetime: time.Hour,
 		ClientInfo:      clickhouse.ClientInfo{Products: []struct{ Name, Version string }{{Name: "gosight"}}},
 	}
+	if cfg.Cluster != "" {
+		opts.Settings = clickhouse.Settings{
+			// An insert is acknowledged when the shards have its rows, and not when the server that took it has.
+			"distributed_foreground_insert": 1,
+			// What belongs to a session is on one shard, so subqueries and joins stay there.
+			"distributed_product_mode": "local", "optimize_skip_unused_shards": 1,
+		}
+	}
 	if u.Scheme == "https" {
 		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	return opts
 }
 
-func createDatabase(ctx context.Context, cfg Config) error {
-	conn, err := clickhouse.Open(options(cfg, ""))
+func (s *Store) createDatabase(ctx context.Context) error {
+	conn, err := clickhouse.Open(options(s.cfg, ""))
 	if err != nil {
 		return fmt.Errorf("open clickhouse: %w", err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(ctx, cfg.QueryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.QueryTimeout)
 	defer cancel()
-	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+cfg.Database); err != nil {
-		return fmt.Errorf("create database %s at %s: %w", cfg.Database, cfg.URL, err)
+	forms, err := s.cluster.form("CREATE DATABASE IF NOT EXISTS " + s.cfg.Database)
+	for _, form := range forms {
+		err = errors.Join(err, conn.Exec(ctx, form))
+	}
+	if err != nil {
+		return fmt.Errorf("create database %s at %s: %w", s.cfg.Database, s.cfg.URL, err)
 	}
 	return nil
 }

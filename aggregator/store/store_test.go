@@ -44,8 +44,7 @@ func clickRow(session, id string, ts int64) store.EventRow {
 	}
 }
 
-func TestSchemaIsExactUnderRepeats(t *testing.T) {
-	s := open(t, enginetest.TestClickHouse(t))
+func schemaIsExactUnderRepeats(t *testing.T, s *store.Store) {
 	now := time.Now().UnixMilli()
 	lastMonth := now - 40*24*3600*1000
 
@@ -90,8 +89,7 @@ func TestSchemaIsExactUnderRepeats(t *testing.T) {
 	}
 }
 
-func TestCentreStandsOverEdgeAndRetractedVanishes(t *testing.T) {
-	s := open(t, enginetest.TestClickHouse(t))
+func centreStandsOverEdgeAndRetractedVanishes(t *testing.T, s *store.Store) {
 	insert := func(rows ...store.SignalRow) {
 		t.Helper()
 		block := store.NewSignalRows()
@@ -122,8 +120,7 @@ func TestCentreStandsOverEdgeAndRetractedVanishes(t *testing.T) {
 	}
 }
 
-func TestReplayPartsJoinInOrder(t *testing.T) {
-	s := open(t, enginetest.TestClickHouse(t))
+func replayPartsJoinInOrder(t *testing.T, s *store.Store) {
 	rows := store.NewReplayRows()
 	for _, part := range []uint16{2, 0, 1, 1} {
 		rows.Append(&store.ReplayRow{Project: "default", SessionID: "s", EventID: "e", Kind: "full_snapshot",

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gosight/gosight/aggregator/store"
-	"github.com/gosight/gosight/ops/engines/enginetest"
 )
 
 const visitDay = 24 * 3600 * 1000
@@ -57,8 +56,7 @@ func insertVisits(t *testing.T, s *store.Store, now int64) []store.EventRow {
 }
 
 // What Go makes of the events beside the ledger is what the migration makes of the ledger itself.
-func TestSessionDaysSayWhatTheLedgerSays(t *testing.T) {
-	s := open(t, enginetest.TestClickHouse(t))
+func sessionDaysSayWhatTheLedgerSays(t *testing.T, s *store.Store) {
 	insertVisits(t, s, time.Now().UnixMilli())
 	// Properties are in the payload only, so they are left out.
 	different := number(t, s, `SELECT count() FROM (
@@ -84,8 +82,7 @@ func TestSessionDaysSayWhatTheLedgerSays(t *testing.T) {
 	}
 }
 
-func TestSessionsAreFoundByAnyFilter(t *testing.T) {
-	s := open(t, enginetest.TestClickHouse(t))
+func sessionsAreFoundByAnyFilter(t *testing.T, s *store.Store) {
 	now := time.Now().UnixMilli()
 	events := insertVisits(t, s, now)
 	byVisit := map[string][]store.EventRow{}

@@ -10,6 +10,7 @@
 //	go test ./ops/chaos -run Chaos -v -args -for 10m -seed N             the faults of an earlier run again
 //	go test ./ops/chaos -run Drain -v -timeout 60m -args -away 10m       the centre away, and back
 //	go test ./ops/chaos -run Floods -v                                   hostile clients beside honest ones
+//	make test-kafka                                                     on three brokers of Apache Kafka
 //
 // The programs are built with the tag "failpoints" (internal/failpoint). Two negative controls break a promise on
 // purpose, an ack before the fsync and a ledger that does not deduplicate, and assert that the same check fails.

@@ -182,20 +182,20 @@ func (f *faults) edge() []fault {
 
 func (f *faults) centre() []fault {
 	h := f.h
-	a, b := h.aggregators[0], h.aggregators[1]
+	a, b, broker := h.aggregators[0], h.aggregators[1], h.brokers[0]
 	return []fault{
 		{"kill aggregator", func(context.Context, *rand.Rand) { a.kill() }},
 		{"kill aggregator", func(context.Context, *rand.Rand) { b.kill() }},
 		{"kill both aggregators", func(context.Context, *rand.Rand) { a.kill(); b.kill() }},
 		{"pause aggregator", f.pause(a)},
-		{"kill broker", func(context.Context, *rand.Rand) { h.kafka.kill() }},
-		{"broker away", f.away(h.kafka)},
-		{"pause broker", f.pause(h.kafka)},
+		{"kill broker", func(context.Context, *rand.Rand) { broker.kill() }},
+		{"broker away", f.away(broker)},
+		{"pause broker", f.pause(broker)},
 		{"kill engine", func(context.Context, *rand.Rand) { h.clickhouse.kill() }},
 		{"engine away", f.away(h.clickhouse)},
 		{"pause engine", f.pause(h.clickhouse)},
 		{"slow engine", f.throttle(h.clickhouse)},
-		{"slow broker", f.throttle(h.kafka)},
+		{"slow broker", f.throttle(broker)},
 		{"engine read-only", f.readOnly},
 		f.armed(a, "clock of an aggregator jumps", jumps),
 		{"engine cut off", func(ctx context.Context, random *rand.Rand) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,15 +71,17 @@ type house struct {
 	// settles is how long numbers may take to be right once everything is stored.
 	settles time.Duration
 
-	agent, kafka, clickhouse *process
-	aggregators              [2]*process
+	agent, clickhouse *process
+	brokers           []*process // one, or several of Apache Kafka
+	aggregators       [2]*process
 
-	agentGRPC, agentHTTP, agentAdmin, api, kafkaAddr string
-	adminOf                                          map[*process]string
-	clickhouseURL                                    string
-	relays                                           [2]*proxy
-	front                                            []*proxy // between clients and the agent
-	engine                                           *proxy
+	agentGRPC, agentHTTP, agentAdmin, api string
+	kafkaAddrs                            []string
+	adminOf                               map[*process]string
+	clickhouseURL                         string
+	relays                                [2]*proxy
+	front                                 []*proxy // between clients and the agent
+	engine                                *proxy
 }
 
 type shape struct {
@@ -86,6 +89,8 @@ type shape struct {
 	aggregatorArgs []string
 	env            []string // of agent and aggregators
 	roomy          bool     // the agent's disk is not a small one
+	// brokers makes the processes of another Kafka than the embedded one, and sets kafkaAddrs.
+	brokers func(h *house) []*process
 	// prepare runs before the aggregators start.
 	prepare func(h *house)
 	// arm gives the failpoints of a program that is about to start; nil for none.
@@ -108,7 +113,7 @@ func newHouse(t *testing.T, s shape) *house {
 		t.Cleanup(func() { unix.Unmount(data, unix.MNT_DETACH) })
 	}
 	ports := freePorts(t, 11)
-	h.agentAdmin, h.api, h.kafkaAddr, h.clickhouseURL = ports[2], ports[5], ports[7], "http://"+ports[8]
+	h.agentAdmin, h.api, h.clickhouseURL = ports[2], ports[5], "http://"+ports[8]
 	cert, key, ca, err := devcert.Ensure(filepath.Join(h.dir, "tls"), "127.0.0.1", "localhost")
 	if err != nil {
 		t.Fatal(err)
@@ -120,12 +125,20 @@ func newHouse(t *testing.T, s shape) *house {
 
 	h.clickhouse = h.process("clickhouse", s.arm, url200(h.clickhouseURL+"/ping"), bin+"/gosight",
 		"engine", "clickhouse", "--library", bin+"/libchdb.so", "--path", filepath.Join(h.dir, "clickhouse"), "--listen", ports[8])
-	h.kafka = h.process("kafka", s.arm, connects(h.kafkaAddr), bin+"/gosight",
-		"engine", "kafka", "--path", filepath.Join(h.dir, "kafka"), "--listen", h.kafkaAddr)
-	h.clickhouse.start()
-	h.kafka.start()
-	h.clickhouse.await()
-	h.kafka.await()
+	if s.brokers != nil {
+		h.brokers = s.brokers(h)
+	} else {
+		h.kafkaAddrs = []string{ports[7]}
+		h.brokers = []*process{h.process("kafka", s.arm, connects(ports[7]), bin+"/gosight",
+			"engine", "kafka", "--path", filepath.Join(h.dir, "kafka"), "--listen", ports[7])}
+	}
+	engines := h.all()[:1+len(h.brokers)]
+	for _, p := range engines {
+		p.start()
+	}
+	for _, p := range engines {
+		p.await()
+	}
 	if s.prepare != nil {
 		s.prepare(h)
 	}
@@ -135,7 +148,7 @@ func newHouse(t *testing.T, s shape) *house {
 			"--relay-addr", relay, "--admin-addr", admin, "--data-dir", h.dir,
 			"--api-addr", []string{h.api, ports[10]}[i], "--api-allow-loopback", "--api-query-timeout", "1m",
 			"--receive-cert-file", cert, "--receive-key-file", key, "--receive-allow-anonymous-loopback",
-			"--kafka-brokers", h.kafkaAddr, "--kafka-partitions", "4", "--clickhouse-url", "http://" + h.engine.addr,
+			"--kafka-brokers", strings.Join(h.kafkaAddrs, ","), "--kafka-partitions", "4", "--clickhouse-url", "http://" + h.engine.addr,
 			// Shorter than in production by as much as outages here are shorter.
 			"--kafka-session-timeout", "6s", "--kafka-rebalance-timeout", "15s", "--kafka-handle-timeout", "10s",
 			"--kafka-produce-timeout", "5s", "--clickhouse-insert-timeout", "5s",
@@ -156,18 +169,20 @@ func newHouse(t *testing.T, s shape) *house {
 			"--log-format", "text", "--log-level", "info",
 		}, s.agentArgs...)...)
 	h.adminOf[h.agent] = h.agentAdmin
-	for _, p := range h.all()[2:] {
+	programs := h.all()[len(engines):]
+	for _, p := range programs {
 		p.env = s.env
 		p.start()
 	}
-	for _, p := range h.all()[2:] {
+	for _, p := range programs {
 		p.await()
 	}
 	return h
 }
 
+// all are the engines, and then those that need them.
 func (h *house) all() []*process {
-	return []*process{h.clickhouse, h.kafka, h.aggregators[0], h.aggregators[1], h.agent}
+	return slices.Concat([]*process{h.clickhouse}, h.brokers, []*process{h.aggregators[0], h.aggregators[1], h.agent})
 }
 
 func url200(url string) func() bool {
@@ -299,7 +314,7 @@ func (h *house) queued() float64 {
 
 // lag is how many records lie in Kafka uncommitted: asked of Kafka itself, since members that died show nothing.
 func (h *house) lag() (int64, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(h.kafkaAddr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(h.kafkaAddrs...))
 	if err != nil {
 		return 0, err
 	}
@@ -333,7 +348,7 @@ func (h *house) quiet() {
 		if err == nil && lag != last {
 			moved, last = time.Now(), lag
 		}
-		if time.Since(moved) > 40*time.Second {
+		if time.Since(moved) > 40*time.Second && len(h.brokers) == 1 {
 			h.t.Logf("kfake keeps a dead member, %d records wait: somebody joins and leaves", last)
 			h.rebalance()
 			moved = time.Now()
@@ -347,7 +362,7 @@ func (h *house) quiet() {
 // holds its partitions until the next rebalance.
 func (h *house) rebalance() {
 	for _, lane := range []string{"gosight.events", "gosight.replay"} {
-		client, err := kgo.NewClient(kgo.SeedBrokers(h.kafkaAddr), kgo.ConsumerGroup(lane), kgo.ConsumeTopics(lane),
+		client, err := kgo.NewClient(kgo.SeedBrokers(h.kafkaAddrs...), kgo.ConsumerGroup(lane), kgo.ConsumeTopics(lane),
 			kgo.DisableAutoCommit(), kgo.SessionTimeout(6*time.Second), kgo.RebalanceTimeout(15*time.Second))
 		if err != nil {
 			h.t.Error(err)

@@ -29,6 +29,7 @@ type process struct {
 	ended    chan struct{} // of running
 	held     bool          // not to be started
 	excused  bool          // may refuse to start: its disk is full
+	leaving  bool          // was told to end
 	stopping bool
 	starts   int
 	crashes  map[string]int // by failpoint
@@ -90,14 +91,14 @@ func (p *process) watch(cmd *exec.Cmd, stdin io.Closer, ended chan struct{}) {
 	if !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		if p.excused {
 			p.crashes["does not start on a full disk"]++
-		} else if !p.stopping {
+		} else if !p.stopping && !p.leaving {
 			p.t.Errorf("%s ended by itself: %v\n%s", p.name, err, tail(p.log.Name(), 3000))
 			p.held = true
 		}
 	} else if strings.Contains(p.armed, "crash") {
 		p.crashes[p.armed]++
 	}
-	p.running = nil
+	p.running, p.leaving = nil, false
 	close(ended)
 	p.mu.Unlock()
 	p.start()
@@ -122,6 +123,21 @@ func (p *process) hold() {
 	p.held = true
 	p.mu.Unlock()
 	p.kill()
+}
+
+// leave lets it end in good order, and keeps it down until release.
+func (p *process) leave() {
+	p.mu.Lock()
+	cmd, ended := p.running, p.ended
+	p.held = true
+	if cmd != nil {
+		p.leaving = true
+		cmd.Process.Signal(syscall.SIGTERM)
+	}
+	p.mu.Unlock()
+	if cmd != nil {
+		<-ended
+	}
 }
 
 func (p *process) release() {

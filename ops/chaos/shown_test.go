@@ -282,7 +282,7 @@ func (h *house) checkPages(r *report, ledger map[string]tally) {
 
 // checkNothingAside wants no dead letters and no batches set aside: nothing here was ever wrong with a batch.
 func (h *house) checkNothingAside(r *report) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(h.kafkaAddr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(h.kafkaAddrs...))
 	if err != nil {
 		r.add("%v", err)
 		return

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gosight/gosight/ops/engines/chdb"
@@ -40,6 +41,7 @@ type ClickHouseChild struct {
 	Listen   string // host:port, unless ListenFD is set
 	ListenFD int    // an inherited listening socket, 0 for none
 	Library  string // path of libchdb
+	Settings string // an XML file with further settings of the engine, or empty
 	// Lifeline ends the process when it closes; the parent holds its other end. nil for none.
 	Lifeline io.Reader
 }
@@ -72,7 +74,11 @@ func (c ClickHouseChild) Run(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("lock the engine's data directory %s: %w", c.Path, err)
 	}
 	defer unlock()
-	engine, err := chdb.Open(library, c.Path, engineArguments...)
+	arguments := engineArguments
+	if c.Settings != "" {
+		arguments = append(slices.Clone(arguments), "--config-file="+c.Settings)
+	}
+	engine, err := chdb.Open(library, c.Path, arguments...)
 	if err != nil {
 		return err
 	}

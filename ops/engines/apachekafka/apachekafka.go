@@ -15,7 +15,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gosight/gosight/internal/devcert"
@@ -41,7 +44,7 @@ type Layout struct {
 // Broker is a node: what starts it, and where it listens. SASL asks for a user over TLS (PLAIN, SCRAM-SHA-256,
 // SCRAM-SHA-512), TLS for a client's certificate, Plain for nothing.
 type Broker struct {
-	ID               int
+	Name             string
 	Command          []string
 	Plain, SASL, TLS string
 }
@@ -131,6 +134,9 @@ func Prepare(ctx context.Context, dir string, n int) (*Layout, error) {
 	}
 	java := []string{"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", // a short life: don't optimize it
 		"-Dorg.apache.logging.log4j.level=WARN", "-cp", filepath.Join(os.Getenv(Jars), "*")}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the brokers' folder: %w", err)
+	}
 	format, ctx := errgroup.WithContext(ctx)
 	for i := range n {
 		at := addrs[4*i:]
@@ -147,7 +153,7 @@ ssl.truststore.location=%s
 			return nil, fmt.Errorf("write settings of broker %d: %w", i+1, err)
 		}
 		with := func(args ...string) []string { return append(java[:len(java):len(java)], args...) }
-		l.Brokers = append(l.Brokers, Broker{ID: i + 1, Plain: at[1], SASL: at[2], TLS: at[3], Command: with("kafka.Kafka", file)})
+		l.Brokers = append(l.Brokers, Broker{Name: fmt.Sprintf("broker%d", i+1), Plain: at[1], SASL: at[2], TLS: at[3], Command: with("kafka.Kafka", file)})
 		format.Go(func() error {
 			const cluster = "Z29zaWdodC10ZXN0LWtma2"
 			command := with("kafka.tools.StorageTool", "format", "-t", cluster, "-c", file)
@@ -158,6 +164,41 @@ ssl.truststore.location=%s
 		})
 	}
 	return l, format.Wait()
+}
+
+// InSync says why not every broker is in the cluster, or which replicas are behind: until it returns nil, no broker
+// may go without a loss of more than its own.
+func (l *Layout) InSync(ctx context.Context) error {
+	for _, addr := range l.Plain() { // a broker is known to the others before it takes connections
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
+			return fmt.Errorf("connect to a broker: %w", err)
+		}
+		conn.Close()
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(l.Plain()...))
+	if err != nil {
+		return fmt.Errorf("connect to brokers: %w", err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cluster, err := kadm.NewClient(client).Metadata(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the cluster: %w", err)
+	}
+	if len(cluster.Brokers) < len(l.Brokers) {
+		return fmt.Errorf("%d of %d brokers are in the cluster", len(cluster.Brokers), len(l.Brokers))
+	}
+	for _, topic := range cluster.Topics {
+		for _, partition := range topic.Partitions {
+			if len(partition.ISR) < len(partition.Replicas) {
+				return fmt.Errorf("%s/%d has %d of %d replicas in sync", topic.Topic, partition.Partition,
+					len(partition.ISR), len(partition.Replicas))
+			}
+		}
+	}
+	return nil
 }
 
 // writeKeystore writes key and certificate into one PEM file; Java reads keys in PKCS #8 only.

@@ -1,9 +1,7 @@
 package apachekafka
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Cluster is a running Layout whose brokers a test kills, stops and starts. Not safe for concurrent use.
+// Cluster is a running Layout whose brokers a test kills and starts. Not safe for concurrent use.
 type Cluster struct {
 	*Layout
 	t       testing.TB
@@ -49,7 +47,7 @@ func Start(t testing.TB, n int) *Cluster {
 	for i := range n {
 		c.Run(i)
 	}
-	c.Await(n)
+	c.AwaitInSync()
 	return c
 }
 
@@ -74,51 +72,49 @@ func (c *Cluster) Run(i int) {
 }
 
 // Kill is kill -9 of broker i.
-func (c *Cluster) Kill(i int) { c.end(i, syscall.SIGKILL) }
-
-// Stop lets broker i hand its partitions over and leave.
-func (c *Cluster) Stop(i int) { c.end(i, syscall.SIGTERM) }
-
-func (c *Cluster) end(i int, signal syscall.Signal) {
+func (c *Cluster) Kill(i int) {
 	if cmd := c.running[i]; cmd != nil {
-		cmd.Process.Signal(signal)
+		cmd.Process.Kill()
 		cmd.Wait()
 		c.running[i] = nil
 	}
 }
 
-// Await waits until the cluster has n brokers.
-func (c *Cluster) Await(n int) {
+// AwaitInSync waits until all brokers are there and every replica is in sync.
+func (c *Cluster) AwaitInSync() {
+	c.t.Helper()
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		err := c.InSync(c.t.Context())
+		if err == nil {
+			return
+		}
+		if time.Since(begun) > patience {
+			c.t.Fatalf("after %s: %v", patience, err)
+		}
+	}
+}
+
+// AwaitGone waits until the cluster knows that a broker has gone.
+func (c *Cluster) AwaitGone() {
+	c.t.Helper()
+	admin := kadm.NewClient(c.client())
+	defer admin.Close()
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		brokers, err := admin.ListBrokers(c.t.Context())
+		if err == nil && len(brokers) < len(c.Brokers) {
+			return
+		}
+		if time.Since(begun) > patience {
+			c.t.Fatalf("%d brokers are in the cluster after %s, %v", len(brokers), patience, err)
+		}
+	}
+}
+
+func (c *Cluster) client() *kgo.Client {
 	c.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.Plain()...), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
-	defer cancel()
-	for {
-		brokers, err := admin.ListBrokers(ctx)
-		if err == nil && len(brokers) == n && c.listening() == n {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			c.t.Fatalf("%d of %d brokers after %s: %v", len(brokers), n, patience, err)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-// listening is how many brokers take connections.
-func (c *Cluster) listening() int {
-	n := 0
-	for _, addr := range c.Plain() {
-		if conn, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
-			conn.Close()
-			n++
-		}
-	}
-	return n
+	return client
 }

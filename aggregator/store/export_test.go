@@ -1,0 +1,37 @@
+package store
+
+import "strings"
+
+// OnShardsOnly lets a cluster's schema be made where no Keeper is: sharded, and not replicated.
+func (s *Store) OnShardsOnly() {
+	s.cluster.on, s.cluster.replicas = "", false
+}
+
+// ClusterDDL is all that is run on an empty cluster.
+func ClusterDDL(cfg Config) (string, error) {
+	c, err := clusterOf(cfg)
+	if err != nil {
+		return "", err
+	}
+	all := []string{c.versions(schemaVersion)}
+	err = eachMigration(func(_ string, statements []string) error {
+		for _, statement := range statements {
+			forms, err := c.form(statement)
+			if err != nil {
+				return err
+			}
+			all = append(all, forms...)
+		}
+		return nil
+	})
+	return strings.Join(all, ";\n\n") + ";\n", err
+}
+
+// ClusterForm is what a statement becomes.
+func ClusterForm(cfg Config, statement string) ([]string, error) {
+	c, err := clusterOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return c.form(statement)
+}
