@@ -277,3 +277,11 @@ CREATE TABLE IF NOT EXISTS annotations ON CLUSTER gosight
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/gosight/annotations', '{shard}-{replica}', changed_at, is_deleted)
 ORDER BY (project, id);
+
+ALTER TABLE events_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_part = 134217728;
+
+ALTER TABLE replay_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_part = 134217728;
+
+ALTER TABLE signals_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_part = 134217728;
+
+ALTER TABLE sessions_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_part = 134217728;
