@@ -51,11 +51,12 @@ const clicks =
     const [x, y] = [box.x + Math.min(20, box.width / 2), box.y + Math.min(12, box.height / 2)];
     const hand = await page.context().newCDPSession(page);
     await page.mouse.move(x, y);
+    const began = Date.now();
     const sent: Promise<unknown>[] = [];
     for (let i = 0; i < n; i++) {
       for (const type of ["mousePressed", "mouseReleased"] as const)
         sent.push(hand.send("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1 }));
-      await page.waitForTimeout(everyMs);
+      await page.waitForTimeout(Math.max(0, began + (i + 1) * everyMs - Date.now()));
     }
     await Promise.all(sent);
   };
