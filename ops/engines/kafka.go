@@ -39,7 +39,7 @@ type Kafka struct {
 	addr    string
 	log     *slog.Logger
 	cancel  context.CancelFunc
-	trimmer sync.WaitGroup
+	tending sync.WaitGroup
 }
 
 // StartKafka starts the broker. Stop it when its clients have ended.
@@ -86,7 +86,10 @@ func StartKafka(config KafkaConfig, log *slog.Logger) (*Kafka, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	k.cancel = cancel
-	k.trimmer.Go(func() { k.trimConsumed(ctx, config.TrimEvery, config.KeepConsumed) })
+	k.tending.Go(func() { k.trimConsumed(ctx, config.TrimEvery, config.KeepConsumed) })
+	groups := &members{last: map[member]lastHeard{}}
+	groups.watch(cluster)
+	k.tending.Go(func() { k.dismissSilent(ctx, groups) })
 	return k, nil
 }
 
@@ -96,9 +99,26 @@ func (k *Kafka) Addr() string { return k.addr }
 // Stop writes the last state to disk and ends the broker.
 func (k *Kafka) Stop() {
 	k.cancel()
-	k.trimmer.Wait()
+	k.tending.Wait()
 	k.client.Close()
 	k.cluster.Close()
+}
+
+func (k *Kafka) dismissSilent(ctx context.Context, groups *members) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			for _, who := range groups.silent(now) {
+				if err := groups.leave(ctx, k.client, who); err != nil && ctx.Err() == nil {
+					k.log.Warn("embedded Kafka: a dead member stays in its group until the next rebalance", "error", err)
+				}
+			}
+		}
+	}
 }
 
 func (k *Kafka) trimConsumed(ctx context.Context, every, keep time.Duration) {
