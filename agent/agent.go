@@ -39,22 +39,24 @@ import (
 
 // Agent is a composed, bound and not yet running agent.
 type Agent struct {
-	addrs     Addrs
-	grpc      *ingest.GRPCServer
-	http      *http.Server
-	httpPort  net.Listener
-	admin     *observe.Admin
-	pipeline  *ingest.Pipeline
-	rules     *rules.Follower
-	forwarder *forward.Forwarder
-	queue     *queue.Queue
-	gate      *gate.Gate
-	enricher  *enrich.Enricher
-	fleet     *fleet.Fleet
-	grace     time.Duration
-	ready     chan struct{}
-	draining  atomic.Bool
-	log       *slog.Logger
+	addrs       Addrs
+	grpc        *ingest.GRPCServer
+	http        *http.Server
+	http3       *ingest.HTTP3Server // nil without a certificate
+	httpPort    net.Listener
+	admin       *observe.Admin
+	pipeline    *ingest.Pipeline
+	rules       *rules.Follower
+	forwarder   *forward.Forwarder
+	queue       *queue.Queue
+	gate        *gate.Gate
+	enricher    *enrich.Enricher
+	fleet       *fleet.Fleet
+	certificate *ingest.Certificate // nil: the ports are plain
+	grace       time.Duration
+	ready       chan struct{}
+	draining    atomic.Bool
+	log         *slog.Logger
 }
 
 // Addrs are where an agent listens, as host:port.
@@ -138,6 +140,12 @@ func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
 	if err != nil {
 		return errors.Join(err, grpcPort.Close())
 	}
+	if a.certificate, err = ingest.OpenCertificate(cfg.Server); err != nil {
+		return errors.Join(err, grpcPort.Close())
+	}
+	if a.certificate != nil {
+		limited = a.certificate.Listen(limited, "h2")
+	}
 	a.grpc = ingest.NewGRPCServer(limited, cfg.Server, a.pipeline)
 	httpPort, err := net.Listen("tcp", cfg.HTTPAddr)
 	if err != nil {
@@ -150,6 +158,10 @@ func (a *Agent) bind(cfg Config, reg *prometheus.Registry) error {
 	sdk, err := sdkFiles(cfg.SDKDir)
 	if err == nil {
 		a.http, err = ingest.NewHTTPServer(cfg.Server, a.pipeline, sdk, a.fleet.Nodes, a.log)
+	}
+	if err == nil && a.certificate != nil {
+		a.http3, err = ingest.NewHTTP3Server(a.httpPort.Addr(), a.http, a.certificate, cfg.Server, a.pipeline, a.log)
+		a.httpPort = a.certificate.Listen(a.httpPort, "h2", "http/1.1")
 	}
 	if err == nil {
 		a.admin, err = observe.NewAdmin(cfg.AdminAddr, reg, a.isReady, a.log)
@@ -217,6 +229,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	})
 	front.Go(func() error { return a.grpc.Run(taking) })
 	front.Go(func() error { return observe.Serve(taking, a.http, a.httpPort) })
+	if a.certificate != nil {
+		front.Go(func() error { return a.http3.Run(taking) })
+		front.Go(func() error {
+			a.certificate.Watch(taking, a.pipeline, a.log)
+			return nil
+		})
+	}
 	front.Go(func() error { return a.pipeline.Run(taking) })
 	front.Go(func() error { return a.rules.Run(taking) })
 	front.Go(func() error { return a.gate.Follow(taking, a.forwarder.Registry) })
@@ -233,6 +252,9 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) close() {
 	if a.httpPort != nil {
 		_ = a.httpPort.Close() // closed already where it served
+	}
+	if a.http3 != nil {
+		a.http3.Close()
 	}
 	if a.admin != nil {
 		_ = a.admin.Close()

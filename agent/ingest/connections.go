@@ -15,18 +15,20 @@ import (
 // are closed as soon as they are accepted, which a client sees as a reset and backs off from. Proxies that are
 // trusted are many clients, and have no limit of their own.
 func LimitConnections(listener net.Listener, cfg Server, p *Pipeline) (net.Listener, error) {
-	proxies, err := networks(cfg.TrustedProxies)
+	limits, err := newLimiter(cfg, p)
 	if err != nil {
 		return nil, err
 	}
-	return &limitedListener{
-		Listener: listener, ofClient: cfg.MaxClientConnections, ofAll: cfg.MaxConnections, proxies: proxies,
-		refused: p.metrics.refused, open: map[netip.Addr]int{},
-	}, nil
+	return &limitedListener{listener, limits}, nil
 }
 
 type limitedListener struct {
 	net.Listener
+	*limiter
+}
+
+// limiter counts the connections of one port.
+type limiter struct {
 	ofClient, ofAll int
 	proxies         networkList
 	refused         func(reason string)
@@ -34,6 +36,17 @@ type limitedListener struct {
 	mu   sync.Mutex
 	open map[netip.Addr]int
 	all  int
+}
+
+func newLimiter(cfg Server, p *Pipeline) (*limiter, error) {
+	proxies, err := networks(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	return &limiter{
+		ofClient: cfg.MaxClientConnections, ofAll: cfg.MaxConnections, proxies: proxies,
+		refused: p.metrics.refused, open: map[netip.Addr]int{},
+	}, nil
 }
 
 // Accept implements net.Listener.
@@ -53,7 +66,13 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *limitedListener) admit(client netip.Addr) (refusal string) {
+func (l *limiter) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all
+}
+
+func (l *limiter) admit(client netip.Addr) (refusal string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -67,7 +86,7 @@ func (l *limitedListener) admit(client netip.Addr) (refusal string) {
 	return ""
 }
 
-func (l *limitedListener) leave(client netip.Addr) {
+func (l *limiter) leave(client netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all--

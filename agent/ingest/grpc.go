@@ -39,8 +39,12 @@ const (
 	streamPatience = 10 * time.Second
 )
 
-// Server bounds what connections may cost.
+// Server says who may connect, and bounds what connections may cost.
 type Server struct {
+	// Without them the ports are plain: for loopback, and behind a proxy that has the certificate.
+	CertFile string `help:"TLS certificate of the gRPC and HTTP ports (PEM), HTTP/3 included; a replaced file is picked up." type:"path"`
+	KeyFile  string `help:"Key of that certificate (PEM)." type:"path"`
+
 	MaxMessageBytes int `help:"Largest message or request body, decompressed and decoded: one replay snapshot with its neighbours." default:"20971520"`
 	// Memory is about four times this: what is still arriving, as it came, as it is decoded, and what has not been
 	// collected yet.

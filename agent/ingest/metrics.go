@@ -11,6 +11,7 @@ type metrics struct {
 	rejectedEvents               *prometheus.CounterVec
 	refusedRequests              *prometheus.CounterVec
 	maskedPlaces, lostSignals    prometheus.Counter
+	reloadFailed                 prometheus.Counter
 	foundSignals                 *prometheus.CounterVec
 	ackSeconds                   prometheus.Histogram
 }
@@ -34,6 +35,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		lostSignals: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gosight_ingest_unqueued_signals_total", Help: "First-pass signals that found no room in the queue and are left to the second pass.",
 		}),
+		reloadFailed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gosight_ingest_reload_failures_total", Help: "Renewed certificates that could not be loaded.",
+		}),
 		foundSignals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gosight_ingest_signals_total", Help: "Signal revisions that the first pass said, by kind.",
 		}, []string{"kind"}),
@@ -42,7 +46,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
-	reg.MustRegister(accepted, m.rejectedEvents, m.refusedRequests, m.maskedPlaces, m.lostSignals, m.foundSignals, m.ackSeconds)
+	reg.MustRegister(accepted, m.rejectedEvents, m.refusedRequests, m.maskedPlaces, m.lostSignals, m.reloadFailed, m.foundSignals, m.ackSeconds)
 	return m
 }
 
