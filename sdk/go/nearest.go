@@ -59,9 +59,15 @@ type agent struct {
 
 	away    bool          // it did not answer; calls go elsewhere if they can
 	well    int           // answers in a row since then
-	rtt     time.Duration // 0: not known
+	rtt     time.Duration // the shortest, for one may be delayed by anything; 0: not known
 	calls   context.Context
 	abandon context.CancelCauseFunc // ends the calls that are under way
+}
+
+func (a *agent) took(rtt time.Duration) {
+	if a.rtt == 0 || rtt < a.rtt {
+		a.rtt = rtt
+	}
 }
 
 // errAway ends calls to an agent that does not answer any more.
@@ -293,7 +299,7 @@ func (n *nearest) measure(ctx context.Context) {
 				return
 			}
 			n.mu.Lock()
-			if a.rtt = rtt; n.use.rtt == 0 || rtt < n.use.rtt {
+			if a.took(rtt); n.use.rtt == 0 || rtt < n.use.rtt {
 				n.use = a
 			}
 			n.mu.Unlock()
@@ -330,10 +336,11 @@ func (n *nearest) look(ctx context.Context) {
 			if a.well++; a.well < 2 {
 				return
 			}
-			a.away, a.rtt = false, rtt // of the first answer, connecting was a part
-			if n.use.rtt == 0 || float64(rtt)*nearer < float64(n.use.rtt) {
+			a.away = false
+			a.took(rtt) // of the first answer, connecting was a part
+			if n.use.rtt == 0 || float64(a.rtt)*nearer < float64(n.use.rtt) {
 				n.use = a
-				n.log.Info("gosight: a nearer agent is well", "agent", a.addr, "away", rtt)
+				n.log.Info("gosight: a nearer agent is well", "agent", a.addr, "away", a.rtt)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Batch, EventBuffer } from "./buffer.ts";
+import { Nearest } from "./nearest.ts";
 import {
   type GoSightClientOptions,
   type GoSightEvent,
@@ -27,7 +28,7 @@ export type { GoSightClientOptions, GoSightEvent, GoSightProblem, GoSightStats }
 export class GoSightClient {
   readonly #limits: Limits;
   readonly #buffer: EventBuffer;
-  readonly #transport: Transport;
+  readonly #transport: Transport | Nearest;
   readonly #header: Uint8Array;
   readonly #tell: (problem: GoSightProblem) => void;
   readonly #giveUp = new AbortController();
@@ -53,7 +54,13 @@ export class GoSightClient {
       limits.batchEvents,
       limits.batchBytes,
     );
-    this.#transport = new Transport(options, limits.timeoutMs);
+    const to = (endpoint: string) => new Transport({ ...options, endpoint }, limits.timeoutMs);
+    const { endpoint } = options;
+    if (typeof endpoint === "string") this.#transport = to(endpoint);
+    else {
+      const [first, ...others] = endpoint;
+      this.#transport = others.length > 0 ? new Nearest([to(first), ...others.map(to)]) : to(first);
+    }
     this.#header = encodeHeader({ sdk: "nestjs", sdk_version: version, ...options.metadata });
     this.#tell = options.onProblem ?? warnSometimes((text) => process.emitWarning(text, "GoSightWarning"));
   }

@@ -1,7 +1,10 @@
 /** How a client reaches its agent and what it may cost the process. */
 export interface GoSightClientOptions {
-  /** The agent's gRPC address: `host:port`, or any target gRPC resolves, such as `dns:///agents.internal:7710`. */
-  endpoint: string;
+  /**
+   * The agent's gRPC address: `host:port`, or any target gRPC resolves, such as `dns:///agents.internal:7710`. Of several
+   * the nearest takes everything; it is left within a second when it does not answer, and used again when it is well.
+   */
+  endpoint: string | [string, ...string[]];
   /** The project's write key. An agent on loopback may do without. */
   key?: string;
   /** TLS to the agent: `true` trusts the system's authorities. Off by default, as the agent is mostly a neighbour. */

@@ -3,6 +3,10 @@ import { Ingestor, type Status, StatusSchema } from "@gosight/proto";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { GoSightClientOptions } from "./options.ts";
 
+const healthCheck = "/grpc.health.v1.Health/Check";
+/** A HealthCheckResponse that says SERVING. */
+const serving = Buffer.from([0x08, 0x01]);
+
 const sendBatch = `/${Ingestor.typeName}/${Ingestor.method.sendBatch.name}`;
 
 /**
@@ -14,7 +18,7 @@ export class Transport {
   readonly #metadata = new Metadata();
 
   constructor(
-    { endpoint, key, tls, channel }: GoSightClientOptions,
+    { endpoint, key, tls, channel }: Omit<GoSightClientOptions, "endpoint"> & { endpoint: string },
     private readonly timeoutMs: number,
   ) {
     if (key) this.#metadata.set("x-gosight-key", key);
@@ -49,6 +53,18 @@ export class Transport {
       );
       const cancel = () => call.cancel();
       stop.addEventListener("abort", cancel, { once: true });
+    });
+  }
+
+  /** Resolves where the agent says within `ms` that it is well. */
+  ask(ms: number): Promise<void> {
+    const raw = (bytes: Buffer) => bytes;
+    return new Promise((resolve, reject) => {
+      const deadline = Date.now() + ms;
+      this.#client.makeUnaryRequest(healthCheck, raw, raw, Buffer.alloc(0), { deadline }, (error, answer) => {
+        if (answer?.equals(serving)) resolve();
+        else reject(error ?? new Error("the agent is going away"));
+      });
     });
   }
 

@@ -14,7 +14,17 @@ export type Answer =
   | Partial<Pick<Status, "accepted" | "rejected" | "reasons" | "retryDelay">>
   | { refuse: Metadata; code: status };
 
+const raw = (bytes: Buffer) => bytes;
 const service: ServiceDefinition = {
+  check: {
+    path: "/grpc.health.v1.Health/Check",
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: raw,
+    requestDeserialize: raw,
+    responseSerialize: raw,
+    responseDeserialize: raw,
+  },
   sendBatch: {
     path: "/gosight.Ingestor/SendBatch",
     requestStream: false,
@@ -32,6 +42,9 @@ export class FakeAgent {
   /** What was answered with success. */
   readonly stored: Event[] = [];
   address = "";
+  /** How far away it is, and whether it is cut off: then it answers nothing. */
+  awayMs = 0;
+  cut = false;
   #server: Server | undefined;
   #watchers: (() => void)[] = [];
   /** What the next attempts get; success where there is none left. */
@@ -40,10 +53,14 @@ export class FakeAgent {
   async start(port = 0): Promise<this> {
     const server = new Server();
     server.addService(service, {
+      check: (_: unknown, done: (error: null, answer: Buffer) => void) => {
+        if (!this.cut) setTimeout(done, this.awayMs, null, Buffer.from([0x08, 0x01]));
+      },
       sendBatch: (
         call: { request: EventBatch; metadata: Metadata },
         done: (error: { code: status; details: string; metadata: Metadata } | null, answer?: Status) => void,
       ) => {
+        if (this.cut) return;
         void this.#take(call.request, call.metadata).then((answer) => {
           if ("refuse" in answer) done({ code: answer.code, details: "no", metadata: answer.refuse });
           else done(null, create(StatusSchema, answer));

@@ -13,7 +13,7 @@ const CHOICE = "gosight.agent";
 
 interface Agent {
   url: string;
-  /** Round trip in ms; Infinity: not known. */
+  /** The shortest round trip in ms, for one may be delayed by anything; Infinity: not known. */
   rtt: number;
   /** It was left, and has not been well since. */
   away: boolean;
@@ -44,7 +44,7 @@ export function nearest(endpoints: readonly string[], send: typeof fetch): typeo
     const signal = AbortSignal.timeout(ms);
     const answer = await send(`${agent.url}/agents`, { cache: "no-store", credentials: "omit", signal });
     if (!answer.ok) throw new Error(agent.url);
-    agent.rtt = performance.now() - began;
+    agent.rtt = Math.min(agent.rtt, performance.now() - began);
     return answer;
   }
 
