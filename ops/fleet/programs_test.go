@@ -50,7 +50,27 @@ type program struct {
 	ended   chan struct{}
 }
 
+// newFleet is the whole of it, ready.
 func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	f := newGround(t)
+	f.aggregatorOne = f.aggregator(f.one)
+	f.aggregatorTwo = f.aggregator(f.two)
+	f.euAgent = f.agent(f.eu, gossipKey, "secret-of-eu")
+	f.usAgent = f.agent(f.us, gossipKey, "secret-of-us")
+	f.ready(f.one, f.two, f.eu, f.us)
+	return f
+}
+
+func (f *fleet) ready(places ...*place) {
+	f.t.Helper()
+	for _, p := range places {
+		f.await(p.name+" is ready", func() bool { return f.get(p, "http://"+loopback(adminPort)+"/readyz") == "ok\n" })
+	}
+}
+
+// newGround is the network and the engines.
+func newGround(t *testing.T) *fleet {
 	t.Helper()
 	if os.Getenv("GOSIGHT_BIN") == "" {
 		t.Skip("GOSIGHT_BIN does not say where the programs are: make test-fleet builds them and runs this")
@@ -78,13 +98,6 @@ func newFleet(t *testing.T) *fleet {
 	f.await("the engines answer", func() bool {
 		return f.get(f.store, "http://"+loopback(clickhousePort)+"/ping") != "" && f.connects(f.store, loopback(kafkaPort))
 	})
-	f.aggregatorOne = f.aggregator(f.one)
-	f.aggregatorTwo = f.aggregator(f.two)
-	f.euAgent = f.agent(f.eu, gossipKey, "secret-of-eu")
-	f.usAgent = f.agent(f.us, gossipKey, "secret-of-us")
-	for _, p := range []*place{f.one, f.two, f.eu, f.us} {
-		f.await(p.name+" is ready", func() bool { return f.get(p, "http://"+loopback(adminPort)+"/readyz") == "ok\n" })
-	}
 	return f
 }
 
@@ -96,13 +109,13 @@ func (f *fleet) gossip(p *place) []string {
 		f.one.String() + "," + f.eu.String(), "--fleet-rejoin", "1s", "--log-format", "text", "--log-level", "info"}
 }
 
-func (f *fleet) aggregator(p *place) *program {
-	return f.start(p, "gosight-aggregator", append(f.gossip(p), "--fleet-keys", gossipKey,
+func (f *fleet) aggregator(p *place, flags ...string) *program {
+	return f.start(p, "gosight-aggregator", append(append(f.gossip(p), "--fleet-keys", gossipKey,
 		"--relay-addr", p.at(relayPort), "--admin-addr", loopback(adminPort), "--api-addr", loopback(7721), "--api-allow-loopback",
 		"--data-dir", filepath.Join(f.dir, p.name), "--receive-tokens", "eu=secret-of-eu;us=secret-of-us",
 		"--receive-cert-file", f.cert, "--receive-key-file", f.key,
 		"--kafka-brokers", loopback(kafkaPort), "--kafka-partitions", "4", "--kafka-session-timeout", "6s",
-		"--kafka-rebalance-timeout", "15s", "--kafka-handle-timeout", "10s", "--clickhouse-url", "http://"+loopback(clickhousePort))...)
+		"--kafka-rebalance-timeout", "15s", "--kafka-handle-timeout", "10s", "--clickhouse-url", "http://"+loopback(clickhousePort)), flags...)...)
 }
 
 func (f *fleet) agent(p *place, key, token string, flags ...string) *program {
