@@ -56,9 +56,14 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("fleet: advertise %q: want an IP address and a port", c.Advertise))
 		}
 	}
-	if keys, err := c.readKeys(); err != nil {
+	if len(c.Keys) > 0 && c.KeyFile != "" {
+		errs = append(errs, errors.New("fleet: set keys or key-file, not both"))
+	}
+	if _, err := decodeKeys(c.Keys); err != nil {
 		errs = append(errs, err)
-	} else if host, _, _ := net.SplitHostPort(c.Addr); len(keys) == 0 && !net.ParseIP(host).IsLoopback() {
+	}
+	host, _, _ := net.SplitHostPort(c.Addr)
+	if len(c.Keys) == 0 && c.KeyFile == "" && !net.ParseIP(host).IsLoopback() {
 		errs = append(errs, errors.New("fleet: anyone could be a member: set --fleet-key-file or --fleet-keys "+
 			"(`openssl rand -base64 32` makes a key)"))
 	}

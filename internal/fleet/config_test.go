@@ -25,7 +25,6 @@ func TestValidateNamesTheRemedy(t *testing.T) {
 		"--fleet-key-file": func(c *Config) { c.Keys = nil },
 		"openssl rand":     func(c *Config) { c.Keys = []string{"c2hvcnQ="} },
 		"not both":         func(c *Config) { c.KeyFile = "x" },
-		"read keys":        func(c *Config) { c.Keys, c.KeyFile = nil, filepath.Join(t.TempDir(), "none") },
 		"label":            func(c *Config) { c.Label = "" },
 		"invalid cidr":     func(c *Config) { c.Networks = []string{"10.0.0.0"} },
 		"rejoin":           func(c *Config) { c.Rejoin = 0 },
@@ -35,6 +34,15 @@ func TestValidateNamesTheRemedy(t *testing.T) {
 		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+}
+
+func TestAKeyFileThatIsMissing(t *testing.T) {
+	cfg := Default()
+	cfg.Addr, cfg.KeyFile = "127.0.0.1:0", filepath.Join(t.TempDir(), "none")
+	_, err := New(cfg, func() Node { return Node{ID: "a", Role: Agent} }, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "read keys") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package fleet
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -64,9 +63,6 @@ func (k *keyring) load() error {
 func (c Config) readKeys() ([][]byte, error) {
 	texts := c.Keys
 	if c.KeyFile != "" {
-		if len(c.Keys) > 0 {
-			return nil, errors.New("fleet: set keys or key-file, not both")
-		}
 		text, err := os.ReadFile(c.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("fleet: read keys: %w", err)
@@ -75,6 +71,10 @@ func (c Config) readKeys() ([][]byte, error) {
 			return nil, fmt.Errorf("fleet: no key in %s (`openssl rand -base64 32` makes one)", c.KeyFile)
 		}
 	}
+	return decodeKeys(texts)
+}
+
+func decodeKeys(texts []string) ([][]byte, error) {
 	keys := make([][]byte, len(texts))
 	for i, text := range texts {
 		key, err := base64.StdEncoding.DecodeString(text)
