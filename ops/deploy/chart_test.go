@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/gosight/gosight/internal/fleet"
 )
 
 const chart = Root + "ops/helm/gosight/"
@@ -279,7 +281,7 @@ func TestChartFitsThePrograms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			all := manifests(t, chart+"testdata/"+name+".golden.yaml")
 			ports := map[string]map[string]string{} // by component
-			var agents, relays []string
+			var agents, relays, fleets []string
 			for _, m := range all {
 				p := m.Spec.Template.Spec
 				switch m.Kind {
@@ -289,8 +291,9 @@ func TestChartFitsThePrograms(t *testing.T) {
 					cfg := parseAgent(t, args, env)
 					ports["agent"] = map[string]string{"grpc": port(t, cfg.GRPCAddr) + "/TCP", "http": port(t, cfg.HTTPAddr) + "/TCP",
 						"admin": port(t, cfg.AdminAddr) + "/TCP"}
-					checkContainer(t, c, p, ports["agent"], port(t, cfg.AdminAddr),
-						cfg.DataDir, cfg.Forward.CAFile, cfg.Forward.TokenFile)
+					files := []string{cfg.DataDir, cfg.Forward.CAFile, cfg.Forward.TokenFile}
+					fleets = append(fleets, gossips(t, cfg.Fleet, ports["agent"], &files))
+					checkContainer(t, c, p, ports["agent"], port(t, cfg.AdminAddr), files...)
 					agents = cfg.Forward.Aggregators
 					if grace := p.TerminationGracePeriodSeconds; float64(grace) < cfg.Forward.FlushTimeout.Seconds()+10 {
 						t.Errorf("the agent flushes for %v, and is killed after %d s", cfg.Forward.FlushTimeout, grace)
@@ -302,13 +305,21 @@ func TestChartFitsThePrograms(t *testing.T) {
 					relay := port(t, cfg.RelayAddr)
 					ports["aggregator"] = map[string]string{"relay": relay + "/TCP", "relay-udp": relay + "/UDP",
 						"api": port(t, cfg.APIAddr) + "/TCP", "admin": port(t, cfg.AdminAddr) + "/TCP"}
-					checkContainer(t, c, p, ports["aggregator"], port(t, cfg.AdminAddr),
-						cfg.Receive.CertFile, cfg.Receive.KeyFile, cfg.Receive.TokensFile)
+					files := []string{cfg.Receive.CertFile, cfg.Receive.KeyFile, cfg.Receive.TokensFile}
+					fleets = append(fleets, gossips(t, cfg.Fleet, ports["aggregator"], &files))
+					checkContainer(t, c, p, ports["aggregator"], port(t, cfg.AdminAddr), files...)
 					relays = append(relays, m.Metadata.Name+":"+relay)
 				}
 			}
+			if len(fleets) != 2 || fleets[0] != fleets[1] {
+				t.Errorf("agents and aggregators join %v", fleets)
+			}
+			ports["fleet"] = ports["agent"]
 			for _, m := range all {
 				part := m.Metadata.Labels["app.kubernetes.io/component"]
+				if part == "fleet" && m.Metadata.Name != fleets[0] {
+					t.Errorf("members join %s, the service is %s", fleets[0], m.Metadata.Name)
+				}
 				for _, p := range m.Spec.Ports {
 					if m.Kind != "Service" {
 						continue
@@ -340,6 +351,20 @@ func TestChartFitsThePrograms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// gossips adds what a member of a fleet listens on and reads, and returns the name that it joins through.
+func gossips(t *testing.T, cfg fleet.Config, ports map[string]string, files *[]string) (join string) {
+	t.Helper()
+	if cfg.Addr == "" {
+		return ""
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Errorf("the program would not start: %v", err)
+	}
+	ports["gossip"], ports["gossip-udp"] = port(t, cfg.Addr)+"/TCP", port(t, cfg.Addr)+"/UDP"
+	*files = append(*files, cfg.KeyFile)
+	return strings.Join(cfg.Join, ",")
 }
 
 // policyPorts are the ports in a NetworkPolicy's rules: "7720/UDP".

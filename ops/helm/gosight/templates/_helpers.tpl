@@ -40,6 +40,39 @@ capabilities: {drop: [ALL]}
 {{- if .Values.agent.aggregators -}}
 {{ toJson .Values.agent.aggregators }}
 {{- else -}}
-["{{ include "gosight.name" . }}-aggregator:7720"]
+{{ toJson (ternary (list) (list (printf "%s-aggregator:7720" (include "gosight.name" .))) (not (empty .Values.fleet.keySecret))) }}
+{{- end -}}
+{{- end -}}
+
+{{/* Of a fleet: settings of each member, and what its container needs for them. */}}
+{{- define "gosight.fleet" -}}
+{{ dict "fleet-join" (list (printf "%s-fleet" (include "gosight.name" .))) "fleet-key-file" "/secrets/fleet/keys" | toJson }}
+{{- end -}}
+
+{{- define "gosight.fleetEnv" -}}
+{{- if .Values.fleet.keySecret -}}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- {name: GOSIGHT_FLEET_ADDR, value: "$(POD_IP):7946"}
+{{- end -}}
+{{- end -}}
+
+{{- define "gosight.fleetPorts" -}}
+{{- if .Values.fleet.keySecret -}}
+- {name: gossip, containerPort: 7946}
+- {name: gossip-udp, containerPort: 7946, protocol: UDP}
+{{- end -}}
+{{- end -}}
+
+{{- define "gosight.fleetMount" -}}
+{{- if .Values.fleet.keySecret -}}
+- {name: fleet, mountPath: /secrets/fleet, readOnly: true}
+{{- end -}}
+{{- end -}}
+
+{{- define "gosight.fleetVolume" -}}
+{{- with .Values.fleet.keySecret -}}
+- name: fleet
+  secret: {secretName: {{ . }}, defaultMode: 0440}
 {{- end -}}
 {{- end -}}
