@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path"
@@ -362,7 +363,12 @@ func gossips(t *testing.T, cfg fleet.Config, ports map[string]string, files *[]s
 	if err := cfg.Validate(); err != nil {
 		t.Errorf("the program would not start: %v", err)
 	}
-	ports["gossip"], ports["gossip-udp"] = port(t, cfg.Addr)+"/TCP", port(t, cfg.Addr)+"/UDP"
+	// The pod's own address, which is what the others are told.
+	host, gossip, err := net.SplitHostPort(cfg.Addr)
+	if err != nil || host != "$(POD_IP)" {
+		t.Errorf("gossip on %s: %v; want it on the pod's address", cfg.Addr, err)
+	}
+	ports["gossip"], ports["gossip-udp"] = gossip+"/TCP", gossip+"/UDP"
 	*files = append(*files, cfg.KeyFile)
 	return strings.Join(cfg.Join, ",")
 }
