@@ -278,6 +278,29 @@ CREATE TABLE IF NOT EXISTS annotations ON CLUSTER gosight
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/gosight/annotations', '{shard}-{replica}', changed_at, is_deleted)
 ORDER BY (project, id);
 
+CREATE TABLE IF NOT EXISTS registry ON CLUSTER gosight
+(
+    kind     LowCardinality(String),
+    id       String,
+    version  UInt64,
+    document String CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/gosight/registry', '{shard}-{replica}', version)
+ORDER BY (kind, id);
+
+CREATE TABLE IF NOT EXISTS audit ON CLUSTER gosight
+(
+    at      DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    project LowCardinality(String),
+    actor   String CODEC(ZSTD(1)),
+    action  LowCardinality(String),
+    subject String CODEC(ZSTD(1)),
+    detail  String CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/gosight/audit', '{shard}-{replica}')
+ORDER BY (project, at)
+TTL toDateTime(at) + INTERVAL 400 DAY;
+
 ALTER TABLE events_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_part = 134217728;
 
 ALTER TABLE replay_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_part = 134217728;
