@@ -20,6 +20,7 @@ import (
 // A table whose sorting key has session_id is cut into shards by (project, session_id): X_local is replicated within
 // a shard, and X, which everybody reads and writes, is Distributed over them. All repeats of a row meet on one shard,
 // where FINAL sees them. Any other table is small and is on every server in full. A nil cluster is one server.
+// What erase.go deletes has no form here yet.
 type cluster struct {
 	name, database string
 	on             string   // follows what a statement makes or changes
