@@ -14,6 +14,8 @@ func greet(out io.Writer, ready Ready, config Config, took time.Duration) {
 	fmt.Fprintf(out, "\n  GoSight is up (%.1f s)\n\n", took.Seconds())
 	line := func(label, value string) { fmt.Fprintf(out, "  %-14s %s\n", label, value) }
 	line("Watch visits", "http://"+reachable(ready.UI))
+	line("Sign in", fmt.Sprintf("http://%s/?token=%s   to change keys and erase; and from elsewhere, to look",
+		reachable(ready.UI), ready.AdminToken))
 	if ready.Demo != "" {
 		line("Demo shop", "http://"+reachable(ready.Demo)+"   browse it, and see yourself live")
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -242,6 +243,7 @@ func TestUpStartsStopsAndFindsItsData(t *testing.T) {
 		}
 		conn.Close()
 	}
+	signsIn(t, first, ready)
 	keys, err := os.Stat(filepath.Join(data, "keys.json"))
 	if err != nil || keys.Mode().Perm() != 0o600 {
 		t.Errorf("the keys: %v %v", keys, err)
@@ -267,6 +269,43 @@ func TestUpStartsStopsAndFindsItsData(t *testing.T) {
 		t.Errorf("want below 5 s and 600 MB")
 	}
 	second.interrupt(t)
+}
+
+// signsIn follows the link that is printed, as a browser would: what is the admin's alone opens.
+func signsIn(t *testing.T, p *program, ready standalone.Ready) {
+	t.Helper()
+	var link string
+	for word := range strings.FieldsSeq(p.output.String()) {
+		if strings.HasPrefix(word, "http://"+ready.UI+"/?token=") {
+			link = word
+		}
+	}
+	if link == "" {
+		t.Fatalf("no link to sign in with is printed:\n%s", p.output)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := http.Client{Jar: jar}
+	get := func(url string) *http.Response {
+		response, err := browser.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response
+	}
+	tokens := "http://" + ready.UI + "/api/v1/tokens"
+	if response := get(tokens); response.StatusCode != http.StatusForbidden {
+		t.Errorf("tokens before signing in: %s, want 403", response.Status)
+	}
+	if response := get(link); response.StatusCode != http.StatusOK || response.Request.URL.RawQuery != "" {
+		t.Errorf("the link: %s at %s, want 200 and no token left in the address", response.Status, response.Request.URL)
+	}
+	if response := get(tokens); response.StatusCode != http.StatusOK {
+		t.Errorf("tokens after following the link: %s, want 200", response.Status)
+	}
 }
 
 func TestUpSurvivesKill(t *testing.T) {
