@@ -7,7 +7,8 @@ SHELL := bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GO_MODULES := . proto sdk/go
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+# grpcnotrace: without gRPC's debug pages, and the templates that they bring.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)"
 SOURCES := $(shell git ls-files -co --exclude-standard -- '*.go' '*.sql' go.mod go.sum 2>/dev/null)
 SDK_SOURCES := $(shell git ls-files -co --exclude-standard -- sdk/web proto/gen/ts 2>/dev/null)
 UI_SOURCES := $(shell git ls-files -co --exclude-standard -- aggregator/ui 2>/dev/null)
