@@ -30,6 +30,8 @@ type Config struct {
 	AdminAddr string `name:"admin-addr" help:"Metrics, health and profiles; keep it private." default:"127.0.0.1:7712"`
 	DataDir   string `help:"Where the queue is kept." default:"./data/agent"`
 
+	InsecurePublic bool `help:"Listen without TLS where other machines reach it: a proxy has the certificate, or the network is private."`
+
 	// What the fleet, and through it the SDKs, are told of where this agent is reached.
 	PublicURL  string `name:"public-url" help:"Where browsers reach this agent, as https://HOST[:PORT]; empty: only who knows it finds it."`
 	PublicGRPC string `name:"public-grpc" help:"Where servers reach this agent's gRPC port, as HOST:PORT."`
@@ -84,8 +86,23 @@ func (c *Config) Validate() error {
 	if len(c.Forward.Aggregators) == 0 && c.Fleet.Addr == "" {
 		c.Forward.Aggregators = []string{"127.0.0.1:7720"}
 	}
+	errs = append(errs, c.refusePlain())
 	if c.Queue.Dir == "" {
 		c.Queue.Dir = filepath.Join(c.DataDir, "queue")
 	}
 	return errors.Join(errs...)
+}
+
+// refusePlain keeps ports without TLS on loopback, unless the operator says otherwise.
+func (c *Config) refusePlain() error {
+	if c.InsecurePublic {
+		return nil
+	}
+	ports := []config.Port{{Flag: "admin-addr", Addr: c.AdminAddr, Remedy: "it never has any, keep it on loopback"}}
+	if c.Server.CertFile == "" {
+		const remedy = "set --server-cert-file and --server-key-file, or listen on loopback behind a proxy that has a certificate"
+		ports = append(ports, config.Port{Flag: "grpc-addr", Addr: c.GRPCAddr, Remedy: remedy},
+			config.Port{Flag: "http-addr", Addr: c.HTTPAddr, Remedy: remedy})
+	}
+	return config.RefusePlain(ports...)
 }

@@ -229,3 +229,32 @@ func TestWrongSettingsNameTheirRemedy(t *testing.T) {
 		})
 	}
 }
+
+func TestPlainPortsStayOnLoopback(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*aggregator.Config)
+		want   []string // of the error; none where it starts
+	}{
+		"as it comes":                {func(*aggregator.Config) {}, nil},
+		"API on all addresses":       {func(c *aggregator.Config) { c.APIAddr = "0.0.0.0:0" }, []string{"api-addr 0.0.0.0:0", "proxy", "--insecure-public"}},
+		"API in the open":            {func(c *aggregator.Config) { c.APIAddr = "203.0.113.7:443" }, []string{"api-addr 203.0.113.7:443"}},
+		"admin port in the open":     {func(c *aggregator.Config) { c.AdminAddr = "[::]:0" }, []string{"admin-addr [::]:0", "loopback", "--insecure-public"}},
+		"an API that is not its job": {func(c *aggregator.Config) { c.Roles, c.APIAddr = []string{aggregator.Receive}, "0.0.0.0:0" }, nil},
+		"the relay has TLS":          {func(c *aggregator.Config) { c.RelayAddr = "0.0.0.0:0" }, nil},
+		"said in words":              {func(c *aggregator.Config) { c.APIAddr, c.AdminAddr, c.InsecurePublic = ":0", ":0", true }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			test.change(&cfg)
+			err := cfg.Validate()
+			if (err != nil) != (test.want != nil) {
+				t.Fatalf("got %v, want it to say %q", err, test.want)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}

@@ -40,6 +40,9 @@ type Config struct {
 	AdminAddr   string `help:"Metrics, health and profiles; keep it private." default:"127.0.0.1:7722"`
 	DataDir     string `help:"Where a self-signed certificate is kept, when none is given." default:"./data/aggregator"`
 
+	// The relay has TLS always.
+	InsecurePublic bool `help:"Listen without TLS where other machines reach it: a proxy has the certificate, or the network is private."`
+
 	Kafka      bus.Config     `embed:"" prefix:"kafka-"`
 	ClickHouse store.Config   `embed:"" prefix:"clickhouse-"`
 	Registry   access.Config  `embed:"" prefix:"registry-"`
@@ -93,5 +96,19 @@ func (c *Config) Validate() error {
 	if c.has(API) {
 		errs = append(errs, c.API.Validate(), c.Alert.Validate())
 	}
+	errs = append(errs, c.refusePlain())
 	return errors.Join(errs...)
+}
+
+// refusePlain keeps ports without TLS on loopback, unless the operator says otherwise.
+func (c *Config) refusePlain() error {
+	if c.InsecurePublic {
+		return nil
+	}
+	ports := []config.Port{{Flag: "admin-addr", Addr: c.AdminAddr, Remedy: "it never has any, keep it on loopback"}}
+	if c.has(API) {
+		ports = append(ports, config.Port{Flag: "api-addr", Addr: c.APIAddr,
+			Remedy: "listen on loopback behind a proxy that has a certificate"})
+	}
+	return config.RefusePlain(ports...)
 }

@@ -120,7 +120,7 @@ func (f *fleet) aggregator(p *place, flags ...string) *program {
 
 func (f *fleet) agent(p *place, key, token string, flags ...string) *program {
 	return f.start(p, "gosight-agent", append(append(f.gossip(p), "--fleet-keys", key,
-		"--grpc-addr", p.at(grpcPort), "--http-addr", p.at(httpPort), "--admin-addr", loopback(adminPort),
+		"--grpc-addr", p.at(grpcPort), "--http-addr", p.at(httpPort), "--admin-addr", loopback(adminPort), "--insecure-public",
 		"--public-url", "http://"+p.at(httpPort), "--public-grpc", p.at(grpcPort),
 		"--data-dir", filepath.Join(f.dir, p.name), "--keys", "k=shop",
 		"--forward-ca-file", f.ca, "--forward-token", token), flags...)...)

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Demo       bool   `help:"Serve the demo shop, and fill an empty store with a few recorded visits."`
 	Data       string `help:"Where everything is kept." default:"./data" placeholder:"DIR"`
-	Listen     string `help:"Host of SDKs' ports, UI and demo shop; all else stays on loopback." default:"127.0.0.1" placeholder:"HOST"`
+	Listen     string `help:"Host of SDKs' ports, UI and demo shop, without TLS; all else stays on loopback." default:"127.0.0.1" placeholder:"HOST"`
 	Ports      string `help:"default: the documented ports; auto: free ones." enum:"default,auto" default:"default"`
 	ReadyFile  string `help:"Write addresses and keys here as JSON once everything answers." placeholder:"FILE"`
 	ChdbLib    string `help:"ClickHouse's library; found in node_modules by itself." placeholder:"FILE"`

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gosight/gosight/internal/config"
 )
 
 // greet prints where everything is.
-func greet(out io.Writer, ready Ready, config Config, took time.Duration) {
+func greet(out io.Writer, ready Ready, c Config, took time.Duration) {
 	fmt.Fprintf(out, "\n  GoSight is up (%.1f s)\n\n", took.Seconds())
 	line := func(label, value string) { fmt.Fprintf(out, "  %-14s %s\n", label, value) }
 	line("Watch visits", "http://"+reachable(ready.UI))
@@ -25,7 +27,10 @@ func greet(out io.Writer, ready Ready, config Config, took time.Duration) {
 	line("ClickHouse", ready.ClickHouse+"   database gosight, no password on this machine")
 	line("Kafka", ready.Kafka)
 	line("Metrics", fmt.Sprintf("http://%s/metrics  http://%s/metrics", ready.AgentAdmin, ready.AggregatorAdmin))
-	line("Data, keys", config.Data)
+	line("Data, keys", c.Data)
+	if !config.Loopback(c.Listen) {
+		fmt.Fprint(out, "\n  Other machines reach it without TLS, as --listen says: put a proxy with a certificate in front.\n")
+	}
 	fmt.Fprint(out, "\n  Ctrl-C stops it; the data stays.\n\n")
 }
 

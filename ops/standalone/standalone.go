@@ -179,6 +179,7 @@ func (s *system) aggregatorConfig(certFile, keyFile string) aggregator.Config {
 	c.RelayAddr = s.config.private(portRelay)
 	c.APIAddr = s.config.public(portUI)
 	c.AdminAddr = s.config.private(portAggregatorAdmin)
+	c.InsecurePublic = true // only where --listen says so
 	c.DataDir = s.config.dir("aggregator")
 	c.Kafka.Brokers = []string{s.kafka.Addr()}
 	c.Kafka.Partitions = 4
@@ -201,6 +202,7 @@ func (s *system) agentConfig(caFile string) agent.Config {
 	c.GRPCAddr = s.config.public(portAgentGRPC)
 	c.HTTPAddr = s.config.public(portAgentHTTP)
 	c.AdminAddr = s.config.private(portAgentAdmin)
+	c.InsecurePublic = true // only where --listen says so
 	c.DataDir = s.config.dir("agent")
 	c.Keys = map[string]string{s.secrets.ProjectKey: project}
 	c.AllowAnonymousLoopback = true
