@@ -56,14 +56,12 @@ test-go: $(SDK) $(UI)
 	for module in $(GO_MODULES); do (cd $$module && go test -race -timeout 10m $$(go list ./... | grep -vE '/ops/(e2e|fleet)$$')); done
 
 test-ts: $(SDK) $(UI)
-	. ops/e2e/browser.sh
-	for workspace in sdk/web sdk/nestjs aggregator/ui; do npm test --silent -w $$workspace; done
+	. ops/e2e/browser.sh && for workspace in sdk/web sdk/nestjs aggregator/ui; do npm test --silent -w $$workspace; done
 	npm run --silent size -w sdk/web
 
 e2e: $(BINARIES) ## end to end: real programs, a real browser, the real engines
-	. ops/e2e/browser.sh
 	go test -count=1 -timeout 20m -v ./ops/e2e/
-	npm test --silent -w ops/e2e -- visit.test.ts canaries.test.ts corpus.test.ts latency.test.ts
+	. ops/e2e/browser.sh && npm test --silent -w ops/e2e -- visit.test.ts canaries.test.ts corpus.test.ts latency.test.ts
 
 KAFKA := ops/engines/apachekafka
 
@@ -84,8 +82,7 @@ test-fleet: $(BINARIES) ## two regions in network namespaces: the nearest agent,
 	. ops/e2e/browser.sh && GOSIGHT_BIN=$(CURDIR)/bin go test -count=1 -timeout 10m -v ./ops/fleet/
 
 corpus: $(BINARIES) ## the browser corpus: 106 small pages, and the signals that each must and must not give
-	. ops/e2e/browser.sh
-	npm test --silent -w ops/e2e -- corpus.test.ts
+	. ops/e2e/browser.sh && npm test --silent -w ops/e2e -- corpus.test.ts
 
 lint: $(NPM) tools $(SDK) $(UI) ## formatting, vet, staticcheck, buf, biome, types, generated code up to date
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') | tee /dev/stderr)" || { echo 'gofmt: run gofmt -w on the files above'; exit 1; }

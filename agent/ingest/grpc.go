@@ -77,7 +77,6 @@ func NewGRPCServer(listener net.Listener, cfg Server, p *Pipeline) *GRPCServer {
 		grpc.InTapHandle(limitCalls(cfg.MaxCalls, p.metrics.refused)),
 		grpc.ConnectionTimeout(10*time.Second),
 		grpc.MaxHeaderListSize(16<<10),
-		grpc.SharedWriteBuffer(true), // an idle connection holds 32 KB less
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: cfg.IdleTimeout, Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)

@@ -41,7 +41,7 @@ func openCluster(t *testing.T) *store.Store {
 	return s
 }
 
-// The guarantees hold in both forms: what is inserted and asked is the same, Distributed or not.
+// The guarantees hold in both forms, each on a store of its own: what is inserted and asked is the same, Distributed or not.
 var guarantees = []struct {
 	name string
 	hold func(*testing.T, *store.Store)
@@ -50,20 +50,22 @@ var guarantees = []struct {
 	{"the centre stands over the edge, retracted vanishes", centreStandsOverEdgeAndRetractedVanishes},
 	{"parts of a replay join in order", replayPartsJoinInOrder},
 	{"every question has an answer", questionsAreAnswered},
+	{"session days say what the ledger says", sessionDaysSayWhatTheLedgerSays},
+	{"sessions are found by any filter", sessionsAreFoundByAnyFilter},
 }
 
 func TestOnOneServer(t *testing.T) {
-	s := open(t, enginetest.TestClickHouse(t))
 	for _, g := range guarantees {
-		t.Run(g.name, func(t *testing.T) { g.hold(t, s) })
+		t.Run(g.name, func(t *testing.T) { g.hold(t, open(t, enginetest.TestClickHouse(t))) })
 	}
 }
 
 func TestOnACluster(t *testing.T) {
-	s := openCluster(t)
 	for _, g := range guarantees {
-		t.Run(g.name, func(t *testing.T) { g.hold(t, s) })
+		t.Run(g.name, func(t *testing.T) { g.hold(t, openCluster(t)) })
 	}
+	s := openCluster(t)
+	schemaIsExactUnderRepeats(t, s)
 	for query, want := range map[string]uint64{
 		"SELECT count() FROM system.tables WHERE database = 'gosight' AND name = 'events' AND engine = 'Distributed'": 1,
 		"SELECT toUInt64(count() > 0) FROM events_local":                                                              1,
