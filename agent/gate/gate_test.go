@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,13 +90,14 @@ func TestWhoMayWrite(t *testing.T) {
 func TestFollowsTheCentreAndDoesWithoutIt(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "registry.json")
 	synctest.Test(t, func(t *testing.T) {
-		now := &registry.Snapshot{Keys: []registry.Key{{ID: "1", Project: "site", Sum: registry.SumOf("gs_site")}}}
-		away := false
+		var now atomic.Pointer[registry.Snapshot] // nil: the centre is away
+		now.Store(&registry.Snapshot{Keys: []registry.Key{{ID: "1", Project: "site", Sum: registry.SumOf("gs_site")}}})
 		fetch := func(ctx context.Context, have string) (string, []byte, error) {
-			if away {
+			snapshot := now.Load()
+			if snapshot == nil {
 				return "", nil, errors.New("no aggregator answers")
 			}
-			return centre(now)(ctx, have)
+			return centre(snapshot)(ctx, have)
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		g := open(t, func(p *Parts) { p.CacheFile = cache })
@@ -104,7 +106,7 @@ func TestFollowsTheCentreAndDoesWithoutIt(t *testing.T) {
 		if _, err := g.Project("gs_site", "", visitor); err != nil {
 			t.Fatal(err)
 		}
-		now = &registry.Snapshot{Keys: []registry.Key{{ID: "1", Project: "site", Sum: registry.SumOf("gs_site"), RevokedAt: 1}}}
+		now.Store(&registry.Snapshot{Keys: []registry.Key{{ID: "1", Project: "site", Sum: registry.SumOf("gs_site"), RevokedAt: 1}}})
 		changed := time.Now()
 		for {
 			if _, err := g.Project("gs_site", "", visitor); errors.Is(err, ErrRevokedKey) {
@@ -115,9 +117,9 @@ func TestFollowsTheCentreAndDoesWithoutIt(t *testing.T) {
 		if took := time.Since(changed); took > 10*time.Second {
 			t.Errorf("refused after %s", took)
 		}
-		now = &registry.Snapshot{Keys: []registry.Key{{ID: "2", Project: "site", Sum: registry.SumOf("gs_next")}}}
+		now.Store(&registry.Snapshot{Keys: []registry.Key{{ID: "2", Project: "site", Sum: registry.SumOf("gs_next")}}})
 		time.Sleep(5 * time.Second)
-		away = true
+		now.Store(nil)
 		time.Sleep(time.Minute)
 		if _, err := g.Project("gs_next", "", visitor); err != nil {
 			t.Errorf("with the centre away: %v", err)

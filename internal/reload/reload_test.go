@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +22,12 @@ func TestFilesAreLoadedWhenTheyChangeAndUntilTheyLoad(t *testing.T) {
 	}
 	write("one")
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // of what the watch and the test both see
 		var inUse string
 		loads, failures := 0, 0
 		load := func() error {
+			mu.Lock()
+			defer mu.Unlock()
 			loads++
 			text, err := os.ReadFile(path)
 			if err == nil && string(text) == "half of it" {
@@ -40,7 +44,11 @@ func TestFilesAreLoadedWhenTheyChangeAndUntilTheyLoad(t *testing.T) {
 		}
 		write("between") // before anybody watches
 		ctx, cancel := context.WithCancel(t.Context())
-		go files.Watch(ctx, time.Second, func() { failures++ }, slog.New(slog.DiscardHandler))
+		go files.Watch(ctx, time.Second, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			failures++
+		}, slog.New(slog.DiscardHandler))
 		for _, step := range []struct {
 			write, inUse    string
 			loads, failures int
@@ -57,9 +65,11 @@ func TestFilesAreLoadedWhenTheyChangeAndUntilTheyLoad(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
+			mu.Lock()
 			if inUse != step.inUse || loads != step.loads || failures != step.failures {
 				t.Errorf("after %+v: in use %q, %d loads, %d failures", step, inUse, loads, failures)
 			}
+			mu.Unlock()
 		}
 		cancel()
 	})

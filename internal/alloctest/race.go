@@ -1,0 +1,7 @@
+//go:build race
+
+package alloctest
+
+// Growth is how often a buffer's growth is allocated: under the race detector the compiler makes the new bytes of
+// append(old, make([]byte, n)...) apart.
+const Growth = 2
