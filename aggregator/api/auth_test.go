@@ -185,3 +185,34 @@ func TestPages(t *testing.T) {
 		t.Errorf("POST: %d", got)
 	}
 }
+
+// What recorded pages may load from is what the operator names, and cannot be more than that.
+func TestReplaySources(t *testing.T) {
+	policy := contentPolicy(nil)
+	for _, looks := range []string{"style-src", "img-src", "font-src", "media-src"} {
+		if !strings.Contains(policy, looks+" 'self' ") || strings.Contains(policy, "http") || strings.Contains(policy, "*") {
+			t.Errorf("%s: with no sources the policy is %q", looks, policy)
+		}
+		if named := contentPolicy([]string{"https://cdn.example.com"}); !strings.Contains(named, looks+" 'self' https://cdn.example.com ") {
+			t.Errorf("%s: with a source the policy is %q", looks, named)
+		}
+	}
+	for source, good := range map[string]bool{
+		"https://cdn.example.com":            true,
+		"https://*.example.com:8443":         true,
+		"http://127.0.0.1:7730":              true,
+		"*":                                  false,
+		"cdn.example.com":                    false,
+		"https://a.example; script-src *":    false,
+		"https://a.example 'unsafe-inline'":  false,
+		"https://a.example\nSet-Cookie: a=b": false,
+		"https://a.example/path":             false,
+		"javascript://a.example":             false,
+	} {
+		cfg := Default()
+		cfg.ReplaySources = []string{source}
+		if err := cfg.Validate(); (err == nil) != good {
+			t.Errorf("%q: %v, want it taken: %v", source, err, good)
+		}
+	}
+}

@@ -4,6 +4,8 @@ package api
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/gosight/gosight/internal/config"
@@ -19,6 +21,8 @@ type Config struct {
 	QueryTimeout    time.Duration `default:"10s" help:"Longest time one query may take."`
 	// A file of 100,000 rows is no page that somebody waits for.
 	ExportTimeout time.Duration `default:"60s" help:"Longest time one export may take."`
+	// Without them a replay shows what was recorded, and asks nobody for more.
+	ReplaySources []string      `help:"Where replays may load images, styles and fonts from, as https://cdn.example.com; by default they reach nothing." placeholder:"ORIGIN"`
 	LivePoll      time.Duration `default:"400ms" help:"How often live streams look for news; what analysts see lags this much behind the store."`
 	Fleet         []string      `help:"Admin ports of agents and aggregators (host:port) whose metrics the fleet page shows."`
 	MaxStreams    int           `default:"256" help:"Live streams open at once; more are refused, since each keeps a connection."`
@@ -27,6 +31,9 @@ type Config struct {
 
 // Default returns the settings that a fresh installation runs with.
 func Default() Config { return config.Default[Config]() }
+
+// origin is one as a content security policy names it; nothing in it can end the directive it stands in.
+var origin = regexp.MustCompile(`^https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+)?$`)
 
 // Validate says what is wrong with the settings.
 func (c Config) Validate() error {
@@ -39,6 +46,11 @@ func (c Config) Validate() error {
 	}
 	if c.MaxStreams <= 0 || c.MaxInFlight <= 0 {
 		errs = append(errs, errors.New("api: max-streams and max-in-flight must be above zero"))
+	}
+	for _, source := range c.ReplaySources {
+		if !origin.MatchString(source) {
+			errs = append(errs, fmt.Errorf("api: replay-sources %q: want an origin, such as https://cdn.example.com or https://*.example.com", source))
+		}
 	}
 	errs = append(errs, c.OIDC.Validate())
 	if c.SessionLifetime <= 0 {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -222,6 +223,25 @@ func (s *seeder) live(ctx context.Context, st *store.Store, id, step string) {
 			s.t.Error(err)
 		}
 	}
+}
+
+// whole adds a visit of one page that is these rrweb events, as they are; the first two are its meta and snapshot.
+func (s *seeder) whole(ctx context.Context, st *store.Store, id string, events []json.RawMessage) error {
+	for i, raw := range events {
+		var event struct{ Timestamp int64 }
+		if err := json.Unmarshal(raw, &event); err != nil {
+			return err
+		}
+		kind, name := "mutation", fmt.Sprintf("%s-r%05d", id, i)
+		if i < 2 {
+			kind = "full_snapshot"
+		}
+		s.events.Append(&store.EventRow{Project: "default", SessionID: id, EventID: name, EventType: kind, TS: event.Timestamp,
+			ReceivedAt: event.Timestamp, URL: shop + "/", PageID: id + "-p1"})
+		s.replay.Append(&store.ReplayRow{Project: "default", SessionID: id, EventID: name, PageID: id + "-p1", Kind: kind,
+			Parts: 1, TS: event.Timestamp, ReceivedAt: event.Timestamp, Data: string(raw)})
+	}
+	return errors.Join(st.InsertEvents(ctx, s.events), st.InsertReplay(ctx, s.replay))
 }
 
 // offset is the time of the fixture's i-th event.

@@ -14,7 +14,8 @@ import (
 
 // TestServe is the server that the UI's browser tests and screenshots look at: the real API and UI over a real
 // engine with seeded visits. It runs while its standard input stays open. POST /visit?id=…&step=… adds to a live
-// visit, so that the browser can watch one arrive; the step "long" adds one of two hours that is over.
+// visit, so that the browser can watch one arrive; the step "long" adds one of two hours that is over. POST /replay?id=…
+// adds a visit that is the rrweb events in the body.
 func TestServe(t *testing.T) {
 	ready := os.Getenv("GOSIGHT_UI_READY_FILE")
 	if ready == "" {
@@ -39,6 +40,16 @@ func TestServe(t *testing.T) {
 			return
 		}
 		seeds.live(r.Context(), st, r.FormValue("id"), r.FormValue("step"))
+	})
+	control.HandleFunc("POST /replay", func(w http.ResponseWriter, r *http.Request) {
+		var events []json.RawMessage
+		err := json.NewDecoder(r.Body).Decode(&events)
+		if err == nil {
+			err = newSeeder(t).whole(r.Context(), st, r.FormValue("id"), events)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
 	})
 	controls := &http.Server{Handler: control}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

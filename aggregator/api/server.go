@@ -85,7 +85,7 @@ func New(cfg Config, st *store.Store, keeper *access.Keeper, reg prometheus.Regi
 	// What changes something must come from this UI or from no browser: a page elsewhere may not use its visitor's
 	// way in.
 	sameOrigin := http.NewCrossOriginProtection()
-	s.handler = s.observed(securityHeaders(s.admitted(sameOrigin.Handler(compress(mux)))))
+	s.handler = s.observed(securityHeaders(cfg.ReplaySources, s.admitted(sameOrigin.Handler(compress(mux)))))
 	return s, nil
 }
 

@@ -1,21 +1,11 @@
 // @vitest-environment node
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { executablePath, flags, runnable } from "./chromium";
 import { type Seeded, startServer } from "./server";
 
-const executablePath = process.env.GOSIGHT_CHROMIUM || "/usr/bin/chromium";
-const flags = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 interface Fixture {
   marks: { what: string; ts: number }[];
   events: { timestamp: number }[];
@@ -39,13 +29,7 @@ const pages: [path: string, settled: string][] = [
   ["/pipeline", ".pipeline-table td"],
   ["/docs", "details"],
 ];
-const built = existsSync(new URL("../dist/index.html", import.meta.url));
-if (!existsSync(executablePath))
-  console.warn(`NOT RUN: UI browser tests, no Chromium at ${executablePath} (set GOSIGHT_CHROMIUM)`);
-if (!built)
-  console.warn('NOT RUN: UI browser tests, the UI is not built (run "npm run build -w aggregator/ui")');
-
-describe.skipIf(!existsSync(executablePath) || !built)("the UI in Chromium", { timeout: 30_000 }, () => {
+describe.skipIf(!runnable)("the UI in Chromium", { timeout: 30_000 }, () => {
   let browser: Browser;
   let seeded: Seeded;
   let stop: () => Promise<void>;

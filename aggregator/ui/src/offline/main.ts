@@ -1,19 +1,20 @@
 // Plays the visit that stands in the page as JSON; runs from a file, without a server.
-import type { eventWithTime } from "@rrweb/types";
 import { Replayer } from "rrweb";
 import "rrweb/dist/style.css";
+import { quiet } from "../replay/quiet";
 import "./offline.css";
 
 interface Visit {
   title: string;
-  events: eventWithTime[];
+  events: unknown[];
   signals: { ts: number; kind: string; name: string; color: string }[];
 }
 
 const text = document.getElementById("visit")?.textContent ?? "null";
 const visit = JSON.parse(text) as Visit;
-const start = visit.events[0]?.timestamp ?? 0;
-const length = Math.max(1, (visit.events.at(-1)?.timestamp ?? 0) - start);
+const events = quiet(visit.events);
+const start = events[0]?.timestamp ?? 0;
+const length = Math.max(1, (events.at(-1)?.timestamp ?? 0) - start);
 
 const make = <K extends keyof HTMLElementTagNameMap>(tag: K, className: string, parent: HTMLElement) => {
   const element = document.createElement(tag);
@@ -34,7 +35,7 @@ Object.assign(slider, { type: "range", min: "0", max: String(length), value: "0"
 slider.setAttribute("aria-label", visit.title);
 
 let size = { width: 1280, height: 800 };
-const replayer = new Replayer(visit.events, {
+const replayer = new Replayer(events, {
   root: stage,
   skipInactive: true,
   showWarning: false,

@@ -1,4 +1,3 @@
-import type { eventWithTime } from "@rrweb/types";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -14,6 +13,7 @@ import { clock, country, dateTime, hue, initials, shortId } from "../model/forma
 import { neighbour, lead as signalLead } from "../model/timeline";
 import { type ExportFormat, exportVisit } from "../replay/export";
 import { Panels } from "../replay/Panels";
+import { quiet } from "../replay/quiet";
 import { Timeline } from "../replay/Timeline";
 import { useReplay } from "../replay/useReplay";
 import "../styles/session.css";
@@ -80,7 +80,7 @@ export function SessionPage() {
         }),
       events: (news: { events: SessionEvent[] }) => setArrived((before) => [...before, ...news.events]),
       replay: (news: { ids: string[]; events: unknown[] }) =>
-        player?.arrive({ ids: news.ids, events: news.events as eventWithTime[] }),
+        player?.arrive({ ids: news.ids, events: quiet(news.events) }),
     },
   );
 

@@ -1,7 +1,7 @@
-import type { eventWithTime } from "@rrweb/types";
 import { Replayer } from "rrweb";
 import "rrweb/dist/style.css";
 import { loadReplay } from "../api/queries";
+import { quiet } from "./quiet";
 
 export interface PageSnapshot {
   width: number;
@@ -18,8 +18,7 @@ export async function showSnapshot(
   title: string,
 ): Promise<PageSnapshot | null> {
   const chunk = await loadReplay(at.project, at.session, { from: at.ts });
-  // What the recorder wrote; the player checks each event as it casts it.
-  const events = chunk.events as eventWithTime[];
+  const events = quiet(chunk.events);
   const first = events[0];
   if (!first || events.length < 2) return null;
   const replayer = new Replayer(events, {

@@ -1,7 +1,7 @@
-import type { eventWithTime } from "@rrweb/types";
 import { type RefObject, useEffect, useState, useSyncExternalStore } from "react";
 import { loadReplay } from "../api/queries";
 import { type PlayerState, ReplayController } from "./controller";
+import { quiet } from "./quiet";
 
 const idle: PlayerState = {
   status: "loading",
@@ -25,8 +25,7 @@ export function useReplay(
     if (!stage.current || project === undefined || id === undefined || start === undefined) return;
     const load = async (at: { from?: number; cursor?: string }) => {
       const { ids, events, next_cursor } = await loadReplay(project, id, at);
-      // What the recorder wrote; the player checks each event as it casts it.
-      return { ids, events: events as eventWithTime[], next: next_cursor };
+      return { ids, events: quiet(events), next: next_cursor };
     };
     const made = new ReplayController(stage.current, load, title ?? "", start);
     setController(made);
