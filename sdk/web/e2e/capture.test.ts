@@ -157,7 +157,7 @@ test("a trail is the hand's, however busy the page", async ({ agent, page }) => 
   }, "the end of the page");
   const points = trails.flatMap(({ timestamp, payload }) =>
     (payload.points as number[][]).map(([ms = 0, x, y]) => [
-      Math.round((Number(timestamp) + ms - began) / 60),
+      Math.round((Number(timestamp) + ms - began) / 60) + 0, // no -0
       x,
       y,
     ]),
