@@ -36,16 +36,13 @@ func NewHTTPServer(cfg Server, p *Pipeline, sdk fs.FS, nodes func() []fleet.Node
 		connect.WithCodec(wire.Codec{MaxDecoded: cfg.MaxMessageBytes}), connect.WithCodec(wire.JSON{MaxDecoded: cfg.MaxMessageBytes}),
 		connect.WithReadMaxBytes(cfg.MaxMessageBytes))
 
-	mux := http.NewServeMux()
 	// Connect's own limit reads a body that is too large to its end; this one hangs up.
 	limit := int64(cfg.MaxMessageBytes)
 	metered := bodies(limit, p.budget, p.metrics.refused, handler)
-	mux.Handle(path, beacons(http.MaxBytesHandler(metered, limit)))
-	mux.Handle("GET /agents", &agentList{nodes: nodes, self: p.agentID})
-	mux.Handle("GET /sdk/", http.StripPrefix("/sdk/", sdkFiles(sdk)))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, `GoSight edge agent. Put it on a page: <script async src="/sdk/gosight.js" data-key="KEY"></script>`)
-	})
+	mux := http.NewServeMux()
+	for pattern, served := range httpRoutes(path, beacons(http.MaxBytesHandler(metered, limit)), p.agentID, sdk, nodes) {
+		mux.Handle(pattern, served)
+	}
 	crossOrigin := cors.New(cors.Options{
 		AllowedOrigins: cfg.AllowedOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
@@ -66,6 +63,18 @@ func NewHTTPServer(cfg Server, p *Pipeline, sdk fs.FS, nodes func() []fleet.Node
 	server.Protocols.SetHTTP2(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	return server, nil
+}
+
+// httpRoutes are all that the HTTP port serves, by pattern. events stands at path; the rest is public.
+func httpRoutes(path string, events http.Handler, agentID string, sdk fs.FS, nodes func() []fleet.Node) map[string]http.Handler {
+	return map[string]http.Handler{
+		path:          events,
+		"GET /agents": &agentList{nodes: nodes, self: agentID},
+		"GET /sdk/":   http.StripPrefix("/sdk/", sdkFiles(sdk)),
+		"GET /{$}": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintln(w, `GoSight edge agent. Put it on a page: <script async src="/sdk/gosight.js" data-key="KEY"></script>`)
+		}),
+	}
 }
 
 // beacons lets a page that is being left send without a preflight, which it would not live to see answered: only

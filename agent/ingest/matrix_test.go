@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,7 +13,9 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/gosight/gosight/agent/queue"
 	"github.com/gosight/gosight/proto/gen/gosight"
+	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
 )
 
 // Which gRPC methods take a key, and which are for everybody: health and reflection tell nothing of anybody.
@@ -40,21 +44,32 @@ func TestGRPCMatrix(t *testing.T) {
 		if !keyed {
 			continue
 		}
-		for caller, key := range map[string]string{"no credential": "", "wrong": "gs_wrong"} {
+		for caller, key := range map[string]string{"no credential": "", "wrong": "gs_wrong", "revoked": "gs_revoked"} {
 			ctx := metadata.AppendToOutgoingContext(t.Context(), keyMetadata, key)
 			if got := status.Code(send(ctx, conn, name)); got != codes.Unauthenticated {
 				t.Errorf("%s, %s: %v", name, caller, got)
 			}
 		}
-		ctx := metadata.AppendToOutgoingContext(t.Context(), keyMetadata, "k1")
-		if err := send(ctx, conn, name); err != nil {
-			t.Errorf("%s, right: %v", name, err)
+		for caller, key := range map[string]string{"right": "k1", "other tenant's": "gs_other"} {
+			ctx := metadata.AppendToOutgoingContext(t.Context(), keyMetadata, key)
+			if err := send(ctx, conn, name); err != nil {
+				t.Errorf("%s, %s: %v", name, caller, err)
+			}
 		}
 	}
-	for _, batch := range queued(t, q, 2) {
-		if batch.Project != "shop" {
-			t.Errorf("stored for %q", batch.Project)
-		}
+	storedByKey(t, q, 2)
+}
+
+// storedByKey checks that of each of entrances one batch is stored for either tenant, and nothing else: a key leads to
+// its own project, whatever else a client says.
+func storedByKey(t *testing.T, q *queue.Queue, entrances int) {
+	t.Helper()
+	stored := map[string]int{}
+	for _, batch := range queued(t, q, 2*entrances) {
+		stored[batch.Project]++
+	}
+	if want := map[string]int{"shop": entrances, "other": entrances}; !maps.Equal(stored, want) {
+		t.Errorf("stored %v, want %v", stored, want)
 	}
 }
 
@@ -73,23 +88,52 @@ func send(ctx context.Context, conn *grpc.ClientConn, method string) error {
 	return err
 }
 
-// The HTTP port takes events by the same keys; all else that it serves is public.
+// What the HTTP port serves, and whether it takes a key. The rest is public by design: pages of any site fetch the SDK
+// and ask for the nearest agent, and neither answer depends on who asks.
+var httpMatrix = map[string]bool{
+	"/gosight.Ingestor/": true,
+	"GET /agents":        false,
+	"GET /sdk/":          false,
+	"GET /{$}":           false,
+}
+
 func TestHTTPMatrix(t *testing.T) {
-	server, _ := startHTTP(t)
-	for key, want := range map[string]int{"": 401, "gs_wrong": 401, "k1": 200} {
-		r, err := http.NewRequest("POST", server.URL+"/gosight.Ingestor/SendBatch", strings.NewReader(`{"events":[{"sessionId":"s","eventType":"click"}]}`))
-		if err != nil {
-			t.Fatal(err)
+	path, _ := gosightconnect.NewIngestorHandler(&httpIngestor{})
+	for pattern := range httpRoutes(path, http.NotFoundHandler(), "a1", nil, nil) {
+		if _, ok := httpMatrix[pattern]; !ok {
+			t.Errorf("%s is not in the matrix: say there whether it takes a key", pattern)
 		}
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set(keyHeader, key)
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
+	}
+	server, q := startHTTP(t)
+	for key, want := range map[string]int{"": 401, "gs_wrong": 401, "gs_revoked": 401, "gs_other": 200, "k1": 200} {
+		got, _, _ := post(t, server.URL+sendBatch, "application/json",
+			[]byte(`{"events":[{"sessionId":"s","eventType":"click"}]}`), keyHeader, key)
+		if got != want {
+			t.Errorf("key %q: %d, want %d", key, got, want)
 		}
-		answer.Body.Close()
-		if answer.StatusCode != want {
-			t.Errorf("key %q: %d, want %d", key, answer.StatusCode, want)
+	}
+	storedByKey(t, q, 1)
+	for _, public := range []string{"/agents", "/sdk/gosight.js", "/"} {
+		answers := map[string]string{}
+		for _, key := range []string{"", "gs_revoked", "k1"} {
+			r, err := http.NewRequest("GET", server.URL+public, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set(keyHeader, key)
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if err != nil || answer.StatusCode != 200 {
+				t.Errorf("%s with key %q: %d %v", public, key, answer.StatusCode, err)
+			}
+			answers[string(body)] = key
+		}
+		if len(answers) != 1 {
+			t.Errorf("%s tells some callers more than others: %v", public, answers)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/gosight/gosight/agent/redact"
 	"github.com/gosight/gosight/internal/config"
 	"github.com/gosight/gosight/internal/detect"
+	"github.com/gosight/gosight/internal/registry"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -40,7 +43,7 @@ func newTestPipeline(t testing.TB, change ...func(*queue.Config)) (*Pipeline, *q
 		t.Fatal(err)
 	}
 	door, err := gate.New(gate.Parts{
-		Config: gate.Default(), Keys: map[string]string{"k1": "shop"}, Now: time.Now,
+		Config: gate.Default(), Keys: map[string]string{"k1": "shop"}, CacheFile: testRegistry(t), Now: time.Now,
 		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -52,6 +55,20 @@ func newTestPipeline(t testing.TB, change ...func(*queue.Config)) (*Pipeline, *q
 		Now:        func() time.Time { return time.UnixMilli(testNow) },
 		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	}), q
+}
+
+// testRegistry is a registry as an agent keeps it on disk: another tenant's key, and one of the shop's that was revoked.
+func testRegistry(t testing.TB) (file string) {
+	t.Helper()
+	_, document, err := (&registry.Snapshot{Keys: []registry.Key{
+		{ID: "1", Project: "other", Sum: registry.SumOf("gs_other")},
+		{ID: "2", Project: "shop", Sum: registry.SumOf("gs_revoked"), RevokedAt: 1},
+	}}).Encode()
+	file = filepath.Join(t.TempDir(), "registry.json")
+	if err := errors.Join(err, os.WriteFile(file, document, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // queued reads everything that is in the queue now.
