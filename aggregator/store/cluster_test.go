@@ -52,6 +52,7 @@ var guarantees = []struct {
 	{"every question has an answer", questionsAreAnswered},
 	{"session days say what the ledger says", sessionDaysSayWhatTheLedgerSays},
 	{"sessions are found by any filter", sessionsAreFoundByAnyFilter},
+	{"a forgotten project is still the reader's", aForgottenProjectIsStillTheReaders},
 }
 
 func TestOnOneServer(t *testing.T) {

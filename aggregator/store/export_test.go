@@ -1,6 +1,11 @@
 package store
 
-import "strings"
+import (
+	"context"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
 
 // OnShardsOnly lets a cluster's schema be made where no Keeper is: sharded, and not replicated.
 func (s *Store) OnShardsOnly() {
@@ -34,4 +39,10 @@ func ClusterForm(cfg Config, statement string) ([]string, error) {
 		return nil, err
 	}
 	return c.form(statement)
+}
+
+// Number runs a query that gives one UInt64, as every query of a reader is run.
+func (r *Reader) Number(ctx context.Context, sql string) (n uint64, err error) {
+	err = r.query(ctx, sql, nil, func(row driver.Rows) error { return row.Scan(&n) })
+	return n, err
 }
