@@ -4,7 +4,9 @@
 package enrich
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -28,7 +30,7 @@ const maxUserAgent = 1024
 
 // Config says what is added.
 type Config struct {
-	GeoDB      string `help:"Path of an MMDB file with countries or cities; empty adds no geography." type:"path"`
+	GeoDB      string `help:"MMDB file with countries or cities; one that is moved into its place is picked up. Empty adds no geography." type:"path"`
 	TruncateIP bool   `help:"Keep the address's network (/24 or /48) as metadata ip_network; the address itself is always dropped."`
 }
 
@@ -40,7 +42,7 @@ type Enricher struct {
 	cfg    Config
 	fixed  map[string]string
 	agents *lru.Cache[string, client]
-	geo    *geoReader
+	geo    *geography // nil without a database
 }
 
 type client struct{ browser, version, os, device string }
@@ -53,19 +55,26 @@ func New(cfg Config, fixed map[string]string) (*Enricher, error) {
 	}
 	e := &Enricher{cfg: cfg, fixed: fixed, agents: agents}
 	if cfg.GeoDB != "" {
-		if e.geo, err = openGeo(cfg.GeoDB); err != nil {
+		if e.geo, err = openGeography(cfg.GeoDB); err != nil {
 			return nil, err
 		}
 	}
 	return e, nil
 }
 
-// Close gives the geography database back.
+// Watch follows the geography database's file until ctx ends; failed counts files that are no database.
+func (e *Enricher) Watch(ctx context.Context, failed func(), log *slog.Logger) {
+	if e.geo != nil {
+		e.geo.files.Watch(ctx, geographyInterval, failed, log)
+	}
+}
+
+// Close gives the geography database back. Nothing may be enriched or watched any more.
 func (e *Enricher) Close() error {
 	if e.geo == nil {
 		return nil
 	}
-	return e.geo.Close()
+	return e.geo.current.Load().Close()
 }
 
 // Enrich returns metadata with what addr and userAgent tell. What the client itself said of browser, os, device
@@ -147,7 +156,7 @@ func (e *Enricher) locate(metadata map[string]string, addr netip.Addr) {
 	if e.geo == nil || addr.IsLoopback() || addr.IsPrivate() {
 		return
 	}
-	place := e.geo.lookup(addr)
+	place := e.geo.current.Load().lookup(addr)
 	setDefault(metadata, "country", place.country)
 	setDefault(metadata, "region", place.region)
 	setDefault(metadata, "city", place.city)

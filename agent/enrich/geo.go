@@ -3,9 +3,36 @@ package enrich
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
+	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
+
+	"github.com/gosight/gosight/internal/reload"
 )
+
+// A new database is in use within this time; databases are weeks old when they come out.
+const geographyInterval = time.Minute
+
+// geography is the database in use, which follows its file.
+type geography struct {
+	current atomic.Pointer[geoReader]
+	files   *reload.Files
+}
+
+func openGeography(path string) (*geography, error) {
+	g := &geography{}
+	var err error
+	g.files, err = reload.Open(func() error {
+		db, err := openGeo(path)
+		if err == nil {
+			// The one before is unmapped by the collector, when the last lookup in it is over.
+			g.current.Store(db)
+		}
+		return err
+	}, path)
+	return g, err
+}
 
 type place struct{ country, region, city string }
 

@@ -36,7 +36,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "gosight_ingest_unqueued_signals_total", Help: "First-pass signals that found no room in the queue and are left to the second pass.",
 		}),
 		reloadFailed: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "gosight_ingest_reload_failures_total", Help: "Renewed certificates that could not be loaded.",
+			Name: "gosight_ingest_reload_failures_total", Help: "Renewed certificates and geography databases that could not be loaded; those before stay in use.",
 		}),
 		foundSignals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gosight_ingest_signals_total", Help: "Signal revisions that the first pass said, by kind.",

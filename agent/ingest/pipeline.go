@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -258,9 +259,12 @@ func (p *Pipeline) scrubMetadata(policy *policy, metadata map[string]string) {
 	}
 }
 
-// Run lets time pass for the detector, so that what ends without another event is still said, until ctx is
-// cancelled.
+// Run lets time pass for the detector, so that what ends without another event is still said, and follows the geography
+// database's file, until ctx is cancelled.
 func (p *Pipeline) Run(ctx context.Context) error {
+	var watching sync.WaitGroup
+	watching.Go(func() { p.enricher.Watch(ctx, p.metrics.reloadFailed.Inc, p.log) })
+	defer watching.Wait()
 	tick := time.NewTicker(detectInterval)
 	defer tick.Stop()
 	for {
