@@ -23,7 +23,7 @@ type Config struct {
 	ExportTimeout time.Duration `default:"60s" help:"Longest time one export may take."`
 	// Without them a replay shows what was recorded, and asks nobody for more.
 	ReplaySources []string      `help:"Where replays may load images, styles and fonts from, as https://cdn.example.com; by default they reach nothing." placeholder:"ORIGIN"`
-	LivePoll      time.Duration `default:"400ms" help:"How often live streams look for news; what analysts see lags this much behind the store."`
+	LivePoll      time.Duration `default:"150ms" help:"How often live streams look for news; what analysts see lags this much behind the store."`
 	Fleet         []string      `help:"Admin ports of agents and aggregators (host:port) whose metrics the fleet page shows."`
 	MaxStreams    int           `default:"256" help:"Live streams open at once; more are refused, since each keeps a connection."`
 	MaxInFlight   int           `default:"64" help:"Requests answered at once; more are refused with 503."`

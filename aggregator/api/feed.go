@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -14,7 +15,12 @@ import (
 // end is news too.
 const recentWindow = 2 * time.Minute
 
-type loadRecent func(ctx context.Context, project string) ([]store.Session, error)
+// newsWindow is how far back most looks go, and how often one goes back over the whole of recentWindow: signals come
+// up to some seconds after the events that they are made of, ends of visits can wait.
+const newsWindow = 10 * time.Second
+
+// loadRecent returns the visits that got rows within the window.
+type loadRecent func(ctx context.Context, project string, window time.Duration) ([]store.Session, error)
 
 // feed tells streams which visits changed. One poll serves all streams of a project, and a project that nobody
 // watches costs nothing.
@@ -65,8 +71,13 @@ func (f *feed) join(project string) (<-chan []store.Session, func()) {
 func (f *feed) watch(ctx context.Context, project string, t *topic) {
 	seen := map[string]string{}
 	first, failing := true, false
+	var whole time.Time // when the last look over the whole of recentWindow began
 	for {
-		sessions, err := f.load(ctx, project)
+		window, began := newsWindow, time.Now()
+		if began.Sub(whole) >= newsWindow {
+			window = recentWindow
+		}
+		sessions, err := f.load(ctx, project, window)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -77,8 +88,12 @@ func (f *feed) watch(ctx context.Context, project string, t *topic) {
 			failing = true
 		default:
 			failing = false
-			var changed []store.Session
-			changed, seen = changes(seen, sessions)
+			changed, now := changes(seen, sessions)
+			if window == recentWindow {
+				seen, whole = now, began
+			} else {
+				maps.Copy(seen, now)
+			}
 			// What the first look finds is in the list that the client loads anyway.
 			if len(changed) > 0 && !first {
 				f.publish(t, changed)

@@ -151,9 +151,9 @@ func (s *Server) watchSession(ctx context.Context, in *sessionLiveInput, send ss
 	}
 }
 
-// recentSessions are the visits that may have changed in the last minutes.
-func (s *Server) recentSessions(ctx context.Context, project string) ([]store.Session, error) {
+// recentSessions are the visits that may have changed within the window.
+func (s *Server) recentSessions(ctx context.Context, project string, window time.Duration) ([]store.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.QueryTimeout)
 	defer cancel()
-	return s.store.Reader(project).RecentSessions(ctx, recentWindow, 200)
+	return s.store.Reader(project).RecentSessions(ctx, window, 200)
 }

@@ -144,7 +144,7 @@ type recentVisits struct {
 	err      error
 }
 
-func (r *recentVisits) load(context.Context, string) ([]store.Session, error) {
+func (r *recentVisits) load(context.Context, string, time.Duration) ([]store.Session, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.loads++
