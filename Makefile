@@ -101,6 +101,7 @@ generate: $(NPM) tools ## make generated code anew from proto/ and the API
 
 screenshots: $(BINARIES) ## make the README's pictures anew, as a test sees them
 	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w ops/e2e -- visit.test.ts
+	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w aggregator/ui -- e2e/ui.test.ts -t screenshots
 
 .PHONY: seed
 seed: bin/gosight ## load generated history into the running system, straight into ClickHouse (N=events, SESSIONS=…, CLICKHOUSE=URL)

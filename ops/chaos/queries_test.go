@@ -163,6 +163,7 @@ func questions(sessions []string) []question {
 		{"Retention", func(ctx context.Context, r reader) (any, error) { return r.Retention(ctx, from, to) }},
 		{"Segments", func(ctx context.Context, r reader) (any, error) { return r.Segments(ctx) }},
 		{"Annotations", func(ctx context.Context, r reader) (any, error) { return r.Annotations(ctx, from, to) }},
+		{"AuditLog", func(ctx context.Context, r reader) (any, error) { return r.AuditLog(ctx, to, 1000) }},
 		exported("ExportSessions", func(ctx context.Context, r reader, to io.Writer) error {
 			return r.ExportSessions(ctx, all, "csv", to)
 		}),

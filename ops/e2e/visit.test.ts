@@ -248,6 +248,10 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
     await ui.locator("canvas").first().waitFor();
     await ui.waitForTimeout(500);
     await ui.screenshot({ path: `${folder}insights.png` });
+    await ui.goto(`http://${system.ready.ui}/pipeline`);
+    await ui.locator(".sparkline polyline").first().waitFor();
+    await ui.waitForTimeout(12_000); // two looks at the metrics make a line
+    await ui.screenshot({ path: `${folder}pipeline.png` });
     await ui.goto(`http://${system.ready.demo}/`);
     await ui.screenshot({ path: `${folder}shop.png` });
   });

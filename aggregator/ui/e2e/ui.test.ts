@@ -268,6 +268,22 @@ describe.skipIf(!runnable)("the UI in Chromium", { timeout: 30_000 }, () => {
     await page.context().close();
   });
 
+  test.runIf(process.env.GOSIGHT_SCREENSHOTS)("screenshots for the README", async () => {
+    for (const [name, path, settled] of [
+      ["heatmap", `/heatmaps?page=${encodeURIComponent("https://shop.example/")}`, ".heat-place iframe"],
+      ["funnel", "/funnels?step=page:shop&step=page:checkout&step=click:%23pay", ".level"],
+      ["paths", `/paths?page=${encodeURIComponent("https://shop.example/")}`, ".flow-node"],
+    ] as const) {
+      const page = await open(path);
+      await page.locator(settled).first().waitFor();
+      await page.waitForTimeout(1500);
+      await page.screenshot({
+        path: new URL(`../../../docs/screenshots/${name}.png`, import.meta.url).pathname,
+      });
+      await page.context().close();
+    }
+  });
+
   // After those that count visits: it adds one.
   test("live: a visit arrives, its signal appears, and it can be followed, within two seconds", async () => {
     const list = await open("/sessions");
