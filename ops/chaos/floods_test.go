@@ -98,6 +98,8 @@ func TestFloods(t *testing.T) {
 	limit := 2*percentile(calm, 99) + 20*time.Millisecond
 	switch load := loadOfOthers(t); {
 	case percentile(busy, 99) <= limit:
+	case underRace:
+		t.Logf("clients and floods run under the race detector: the p99, above %s, is not held against the agent; make floods judges it", limit)
 	case load > 1:
 		t.Logf("others load this machine with %.1f processes a CPU: the p99, above %s, is not held against it", load, limit)
 	default:
