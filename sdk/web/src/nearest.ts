@@ -2,7 +2,7 @@
 // answer, and is used again when it is well. Only pages that name more than one agent load it.
 
 /** An agent that has not answered for this long is asked whether it is well, and given as long again to say so. */
-const PATIENCE_MS = 250;
+const PATIENCE_MS = 150;
 const LONGEST_PATIENCE_MS = 30_000;
 /** How long the first parcel waits to know the nearest. */
 const MEASURE_MS = 1_000;
@@ -80,12 +80,15 @@ export function nearest(endpoints: readonly string[], send: typeof fetch): typeo
     }
   }
 
+  /** The best of the others. */
+  const next = (left: Agent): Agent =>
+    agents.filter((agent) => agent !== left).sort((a, b) => +a.away - +b.away || a.rtt - b.rtt)[0] ?? left;
+
   /** Goes to the next best, unless somebody already did. */
   function leave(left: Agent): void {
     if (use !== left) return;
     left.away = true;
-    const others = agents.filter((agent) => agent !== left);
-    use = others.sort((a, b) => +a.away - +b.away || a.rtt - b.rtt)[0] ?? left;
+    use = next(left);
     use.away = false;
     // Where the way out is full of what we send, no agent answers sooner.
     patience = Math.min(2 * patience, LONGEST_PATIENCE_MS);
@@ -113,6 +116,8 @@ export function nearest(endpoints: readonly string[], send: typeof fetch): typeo
       const patient = Math.max(patience, agent.rtt < MEASURE_MS ? 3 * agent.rtt : 0);
       await sleep(patient);
       if (over.aborted) return;
+      // The way to the next best is opened meanwhile: it may be needed in a moment.
+      ask(next(agent), MEASURE_MS).catch(() => undefined);
       try {
         await ask(agent, patient);
       } catch {
