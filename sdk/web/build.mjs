@@ -31,7 +31,10 @@ const scripts = {
 };
 await Promise.all([
   ...Object.entries(scripts).map(([name, input]) =>
-    bundle({ [name]: input }, { format: "iife", entryFileNames: "[name].js", minify: !plain }),
+    bundle(
+      { [name]: input },
+      { format: "iife", entryFileNames: "[name].js", minify: !plain, comments: false },
+    ),
   ),
   bundle(
     {
