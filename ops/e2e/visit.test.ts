@@ -242,7 +242,7 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
     await ui.waitForTimeout(1500);
     await ui.screenshot({ path: `${folder}session.png` });
     await ui.goto(`http://${system.ready.ui}/sessions`);
-    await ui.locator(".visit").first().waitFor();
+    await ui.locator(".visit[data-session]").first().waitFor();
     await ui.screenshot({ path: `${folder}sessions.png` });
     await ui.goto(`http://${system.ready.ui}/insights`);
     await ui.locator("canvas").first().waitFor();

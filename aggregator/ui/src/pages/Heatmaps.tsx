@@ -27,7 +27,8 @@ const layers = [
   "scroll",
 ] as const;
 type Layer = (typeof layers)[number];
-const isPlain = (name: Layer) => name === "click" || name === "move" || name === "scroll";
+const isPlain = (name: Layer): name is "click" | "move" | "scroll" =>
+  name === "click" || name === "move" || name === "scroll";
 const screens: Viewport[] = ["desktop", "tablet", "mobile"];
 
 /** Where on a page things happened, drawn over the page as a visit recorded it. */
@@ -87,7 +88,7 @@ export function HeatmapsPage() {
             ) : (
               <KindIcon kind={name} />
             )}
-            {name === "click" || name === "scroll" ? t(`heat.${name}`) : kindName(name)}
+            {isPlain(name) ? t(`heat.${name}`) : kindName(name)}
           </button>
         ))}
         {heat && (
