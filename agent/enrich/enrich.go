@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/mileusna/useragent"
@@ -124,6 +125,7 @@ func (e *Enricher) parse(userAgent string) client {
 	if c, ok := e.agents.Get(userAgent); ok {
 		return c
 	}
+	userAgent = strings.Clone(userAgent) // it may be part of a request, all of which would be kept with it
 	ua := useragent.Parse(userAgent)
 	c := client{browser: ua.Name, version: ua.Version, os: ua.OS}
 	switch {

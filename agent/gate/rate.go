@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -63,7 +64,7 @@ func (g *Gate) Take(project, key string, peer netip.Addr, events int) error {
 		bucket, ok := g.limits.keys.Get(key)
 		if !ok || bucket.rate != settings.EventsPerSecond || bucket.burst != burst {
 			bucket = &keyBucket{settings.EventsPerSecond, burst, rate.NewLimiter(rate.Limit(settings.EventsPerSecond), burst)}
-			g.limits.keys.Add(key, bucket)
+			g.limits.keys.Add(strings.Clone(key), bucket)
 		}
 		if err := g.take("key", bucket.Limiter, now, events); err != nil {
 			return err
@@ -72,7 +73,11 @@ func (g *Gate) Take(project, key string, peer netip.Addr, events int) error {
 	if g.cfg.Address == 0 || !peer.IsValid() || peer.IsLoopback() {
 		return nil
 	}
-	return g.take("address", bucketOf(g.limits.addresses, peer, g.cfg.Address, g.cfg.AddressBurst), now, events)
+	bucket, ok := g.limits.addresses.Get(peer)
+	if !ok {
+		bucket = addBucket(g.limits.addresses, peer, g.cfg.Address, g.cfg.AddressBurst)
+	}
+	return g.take("address", bucket, now, events)
 }
 
 // TakeSession counts events against their session.
@@ -80,17 +85,20 @@ func (g *Gate) TakeSession(project, session string, events int) error {
 	if g.cfg.Session == 0 {
 		return nil
 	}
-	bucket := bucketOf(g.limits.sessions, sessionOf{project, session}, g.cfg.Session, g.cfg.SessionBurst)
+	of := sessionOf{project, session}
+	bucket, ok := g.limits.sessions.Get(of)
+	if !ok {
+		// A session's name is a part of the request that brought it: kept as it is, it would keep all of that.
+		of.session = strings.Clone(session)
+		bucket = addBucket(g.limits.sessions, of, g.cfg.Session, g.cfg.SessionBurst)
+	}
 	return g.take("session", bucket, g.now(), events)
 }
 
-func bucketOf[K comparable](all *lru.Cache[K, *rate.Limiter], key K, perSecond, burst int) *rate.Limiter {
-	bucket, ok := all.Get(key)
-	if !ok {
-		// Two that come at once may each make one: a burst too many, once.
-		bucket = rate.NewLimiter(rate.Limit(perSecond), burst)
-		all.Add(key, bucket)
-	}
+// addBucket begins a count. Two that come at once may each make one: a burst too many, once.
+func addBucket[K comparable](all *lru.Cache[K, *rate.Limiter], key K, perSecond, burst int) *rate.Limiter {
+	bucket := rate.NewLimiter(rate.Limit(perSecond), burst)
+	all.Add(key, bucket)
 	return bucket
 }
 

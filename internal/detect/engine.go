@@ -104,6 +104,7 @@ func (e *Engine) Observe(project, sessionID string, events []Event, now int64) (
 		}
 		news = true
 	}
+	e.scratch, e.page = evidence{}, page{} // the events' memory is not ours to keep
 	if news {
 		out = e.say(s, now, out)
 		e.used(s)
