@@ -31,6 +31,8 @@ type link struct {
 	dialing chan struct{}     // closed when the present attempt is over; nil: no attempt
 	next    time.Time         // when HTTP/3 may be tried again
 	blocked bool              // the last attempt failed: nobody waits for the next one
+	retry   *time.Timer       // starts that one; nil: the first is still to come, and a request starts it
+	closed  bool
 }
 
 func newLink(address string, cfg Config, conf *tls.Config, udp *quic.Transport, m metrics, log *slog.Logger) *link {
@@ -88,10 +90,10 @@ func (l *link) quicConn(ctx context.Context) *http3.ClientConn {
 		// long enough for us to notice.
 		l.conn, l.blocked = nil, true
 		l.m.http3.WithLabelValues(l.address).Set(0)
+		l.dialLater()
 	}
-	if l.dialing == nil && !time.Now().Before(l.next) {
-		l.dialing = make(chan struct{})
-		go l.dial(l.dialing)
+	if l.dialing == nil && l.retry == nil {
+		l.dialNow()
 	}
 	dialing, wait := l.dialing, !l.blocked
 	l.mu.Unlock()
@@ -113,6 +115,24 @@ func (l *link) quicConn(ctx context.Context) *http3.ClientConn {
 	return l.conn
 }
 
+// dialNow starts an attempt. mu is held.
+func (l *link) dialNow() {
+	if l.conn == nil && l.dialing == nil && !l.closed {
+		l.dialing = make(chan struct{})
+		go l.dial(l.dialing)
+	}
+}
+
+// dialLater starts an attempt when one may be made again, whether frames come this way by then or not: an aggregator
+// that is busier than the others is chosen seldom, and would stay on HTTP/2. mu is held.
+func (l *link) dialLater() {
+	l.retry = time.AfterFunc(time.Until(l.next), func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.dialNow()
+	})
+}
+
 // dial makes one attempt at a connection. It may outlast TCPAfter on a long way: requests change over then.
 func (l *link) dial(over chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -123,7 +143,10 @@ func (l *link) dial(over chan struct{}) {
 	l.dialing, l.conn, l.blocked = nil, conn, err != nil
 	// Also after success: should this connection die at once, then HTTP/2 has its turn.
 	l.next = time.Now().Add(l.cfg.QUICRetry)
-	if err != nil {
+	if l.closed {
+		l.hangUp()
+	} else if err != nil {
+		l.dialLater()
 		l.m.quicFailed.WithLabelValues(l.address).Inc()
 		l.log.Info("forward: no HTTP/3, using HTTP/2", "aggregator", l.address, "error", err,
 			"again_in", l.cfg.QUICRetry)
@@ -171,7 +194,17 @@ func (l *link) close() {
 	l.http2.CloseIdleConnections()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
+	if l.retry != nil {
+		l.retry.Stop()
+	}
+	l.hangUp()
+}
+
+// hangUp ends the HTTP/3 connection, if there is one. mu is held.
+func (l *link) hangUp() {
 	if l.conn != nil {
 		l.conn.CloseWithError(0, "")
+		l.m.http3.WithLabelValues(l.address).Set(0)
 	}
 }
