@@ -148,7 +148,7 @@ func TestUDPBlockedLaterAndBack(t *testing.T) {
 	box := startMiddlebox(t, server.Addr())
 	q := openQueue(t)
 	cfg := forwardConfig(certs, box.addr)
-	cfg.QUICRetry = 500 * time.Millisecond
+	cfg.QUICRetry = 4 * time.Second // not over yet when UDP is open again: nobody is dialing by then
 	_, metrics, _ := startForwarder(t, cfg, q)
 	http3 := func() float64 { return value(t, metrics, "gosight_forward_requests_total", "http3") }
 	putBatches(t, q, 0, 1)
