@@ -23,6 +23,7 @@ const ofOutcomes: Record<string, string[]> = {
   "button that does nothing": ["unresponsive_click"],
   "button that only shows that it is pressed": ["unresponsive_click"],
   "pointer cursor without a handler": ["unresponsive_click"],
+  "thousands of rows that nobody sees": ["unresponsive_click"],
   "dead click in a frame": ["dead_click"],
   "link to nowhere": ["unresponsive_click"],
   "link that is prevented": ["unresponsive_click"],

@@ -128,9 +128,10 @@ test("the trail of a drag says that a button was held", async ({ agent, page }) 
     const events = agent.of("pointer");
     return agent.of("page_exit").length > 0 && events;
   }, "the end of the page");
-  expect(trails.filter((trail) => trail.payload.buttons).map((trail) => trail.payload)).toEqual([
-    { points: expect.arrayContaining([[expect.any(Number), 300, 40]]), buttons: 1 },
-  ]);
+  // One trail, or two where the machine takes more than a second for it.
+  const held = trails.filter((trail) => trail.payload.buttons).map((trail) => trail.payload);
+  expect(new Set(held.map(({ buttons }) => buttons))).toEqual(new Set([1]));
+  expect(held.flatMap(({ points }) => points)).toContainEqual([expect.any(Number), 300, 40]);
   expect(trails.some((trail) => !trail.payload.buttons)).toBe(true);
 });
 

@@ -169,6 +169,22 @@ export const cases: Record<string, Case> = {
     interactive: true,
     click: "#it button",
   },
+  "shadow root in another, both written in the page": {
+    body: `<div id="it"><template shadowrootmode="open"><div><template shadowrootmode="open"><button>Go</button><p>0</p></template></div></template></div>
+      <script>const r=document.getElementById("it").shadowRoot.firstChild.shadowRoot;r.querySelector("button").onclick=()=>{r.querySelector("p").textContent="1"}</script>`,
+    want: "mutation",
+    interactive: true,
+    click: "#it button",
+  },
+  "thousands of rows, with blanks between": {
+    body: `<button id="it">Go</button><div id="o"></div>${on(`o.innerHTML=" <p>row</p>".repeat(4000)`)}`,
+    want: "mutation",
+  },
+  "thousands of rows that nobody sees": {
+    body: `<button id="it">Go</button><div id="o"></div>${on(`o.innerHTML=" <p hidden>row</p>".repeat(4000)`)}`,
+    want: "none",
+    interactive: true,
+  },
   "answer in a frame": {
     body: `<button id="it">Go</button><iframe id="f" srcdoc="<p id=o>0</p>"></iframe>${on(`f.contentDocument.getElementById("o").textContent="1"`)}`,
     want: "mutation",

@@ -18,6 +18,11 @@ export interface Raw {
 const UNSEEN = /^(SCRIPT|META|TITLE|BASE|NOSCRIPT|TEMPLATE)$/;
 /** A page that rewrites itself whole says no more by its thousandth record. */
 const MOST_RECORDS = 300;
+/** Nor do more than so many of the nodes that came, or went, at once. */
+const MOST_NODES = 64;
+const GOLDEN = 0.618;
+/** Of a page's main thread, at a time. */
+const SLICE_MS = 8;
 const EVENTS: Record<string, Kind> = {
   toggle: "mutation",
   beforetoggle: "mutation",
@@ -63,10 +68,28 @@ export function watchChanges(page: Page, roots: ShadowRoot[], tell: (change: Raw
     events(scope, win, tell);
     // Closed roots too: who is handed one here can look into it.
     scope.tap(win.Element.prototype, "attachShadow", () => (root) => watch(root as ShadowRoot));
-    for (const element of win.document.querySelectorAll("*"))
-      if (element.shadowRoot) watch(element.shadowRoot);
+    inSlices(scope, rootsIn(win.document), (root) => root && watch(root));
   });
   for (const root of roots) watch(root);
+}
+
+/** The open shadow roots of a tree, and nothing for each element without: a host looks like any other element. */
+function* rootsIn(tree: ParentNode): Generator<ShadowRoot | null> {
+  for (const { shadowRoot } of tree.querySelectorAll("*")) {
+    yield shadowRoot;
+    if (shadowRoot) yield* rootsIn(shadowRoot);
+  }
+}
+
+/** What a page of common size needs is done at once; a huge one is let breathe in between. */
+function inSlices<T>(scope: Scope, items: Iterator<T>, fn: (item: T) => void): void {
+  const until = performance.now() + SLICE_MS;
+  for (let i = 1; i % 64 || performance.now() < until; i++) {
+    const { done, value } = items.next();
+    if (done) return;
+    fn(value);
+  }
+  setTimeout(() => scope.open && quietly(() => inSlices(scope, items, fn)));
 }
 
 /** What a record shows, or nothing. */
@@ -84,8 +107,8 @@ function read(record: MutationRecord): Raw | undefined {
     };
   }
   if (type === "characterData") return { kind: "mutation", region, sign: "#", shown: [region as Element] };
-  const added = [...record.addedNodes].filter(visible);
-  const removed = [...record.removedNodes].filter(visible);
+  const added = some(record.addedNodes).filter(visible);
+  const removed = some(record.removedNodes).filter(visible);
   const first = added[0] ?? removed[0];
   if (!first) return undefined;
   const elements = added.filter(isElement);
@@ -93,6 +116,13 @@ function read(record: MutationRecord): Raw | undefined {
   const shown =
     elements.length && elements.length === added.length ? elements : isElement(region) ? [region] : [];
   return { kind: "mutation", region, sign: isElement(first) ? `+${signOf(first)}` : "#", shown };
+}
+
+/** All of a few nodes; of more, some from everywhere, in no step that a list's own pattern could have. */
+function some(nodes: NodeList): Node[] {
+  const { length } = nodes;
+  if (length <= MOST_NODES) return [...nodes];
+  return Array.from({ length: MOST_NODES }, (_, i) => nodes[Math.floor(((i * GOLDEN) % 1) * length)] as Node);
 }
 
 const hides = (attribute: string | null) => /^(class|style|hidden|open)$/.test(attribute ?? "");

@@ -3,6 +3,8 @@ import { cut, mask } from "./clean.ts";
 
 const SKIPPED = /^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|INPUT|TEXTAREA|SELECT|OPTION)$/;
 const DEPTH = 5;
+/** Siblings that are counted: past so many, which of them it is differs from visit to visit, and takes long to find. */
+const CROWD = 5_000;
 
 export const isElement = (node: unknown): node is Element => (node as Node | null)?.nodeType === 1;
 
@@ -56,11 +58,14 @@ export function selectorOf(element: Element): string {
     }
     if (tag === "html" || (tag === "body" && path.length)) break;
     const classes = [...at.classList].filter(steady).slice(0, 2);
-    let step = tag + classes.map((name) => `.${name}`).join("");
-    const alike = at.parentElement
-      ? [...at.parentElement.children].filter((other) => other.localName === tag)
-      : [];
-    if (alike.length > 1 && !classes.length) step += `:nth-of-type(${alike.indexOf(at) + 1})`;
+    let step = [tag, ...classes].join(".");
+    if (!classes.length && !at.matches(":only-of-type")) {
+      let place = 0;
+      let left = CROWD;
+      for (let other: Element | null = at; other && left--; other = other.previousElementSibling)
+        if (other.localName === tag) place++;
+      step += `:nth-of-type(${left < 0 ? "n+" : ""}${place})`;
+    }
     path.unshift(step);
   }
   return cut(path.join(">"), 256);

@@ -43,6 +43,18 @@ test("an element is named by what will be there in the next visit too", () => {
   expect(selectorOf(document.getElementById("gen-483920") as Element)).toBe("main>div.card>p:nth-of-type(2)");
 });
 
+test("who stands behind thousands of siblings is one of a crowd", () => {
+  document.body.innerHTML = `<main>${"<p></p>".repeat(6_000)}<i></i></main>`;
+  const [main] = document.getElementsByTagName("main");
+  const place = (n: number) => selectorOf(main?.children[n] as Element);
+  expect([place(1), place(4_999), place(5_500)]).toEqual([
+    "main>p:nth-of-type(2)",
+    "main>p:nth-of-type(5000)",
+    "main>p:nth-of-type(n+5000)",
+  ]);
+  expect(place(6_000)).toBe("main>i");
+});
+
 test("an icon in a button is the button; its text leaves out what is typed or masked", () => {
   const icon = dom(`<button aria-label="Close"><svg id="it"></svg></button>`);
   expect(subjectOf(icon).localName).toBe("button");
