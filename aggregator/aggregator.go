@@ -91,14 +91,13 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 	if a.access, err = access.New(cfg.Registry, a.store, reg, a.log); err != nil {
 		return a, err
 	}
-	if cfg.has(Process) {
-		live, err := detect.NewLive(cfg.Process.Detect)
-		if err != nil {
-			return a, fmt.Errorf("signal rules (--process-detect-…): %w", err)
-		}
-		if a.rules, err = rules.New(cfg.Rules, live, reg, a.log); err != nil {
+	var live *detect.Live
+	if a.usesRows {
+		if live, err = a.newRules(cfg, reg); err != nil {
 			return a, err
 		}
+	}
+	if cfg.has(Process) {
 		a.access.OnChange(func(index *registry.Index) {
 			if err := live.SetProjects(index.DetectRules()); err != nil {
 				a.log.Error("signal rules of the registry are left out", "error", err)
@@ -107,8 +106,6 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 		if a.processor, err = process.New(cfg.Process, live, a.access, cfg.Kafka, a.store, reg, a.log); err != nil {
 			return a, err
 		}
-	}
-	if cfg.has(Process) {
 		if a.eraser, err = erase.New(cfg.Erase, a.access, a.store, a.producer, reg, a.log); err != nil {
 			return a, err
 		}
@@ -117,6 +114,7 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 		if a.api, err = api.New(cfg.API, a.store, a.access, reg, a.log); err != nil {
 			return a, err
 		}
+		a.api.ShowRules(live)
 		if a.alerts, err = alert.New(cfg.Alert, a.store, reg, a.log); err != nil {
 			return a, err
 		}
@@ -144,6 +142,16 @@ func New(cfg Config, log *slog.Logger) (a *Aggregator, err error) {
 		}
 	}
 	return a, nil
+}
+
+// newRules reads the signal rules, which processing works by and the settings page shows.
+func (a *Aggregator) newRules(cfg Config, reg prometheus.Registerer) (*detect.Live, error) {
+	live, err := detect.NewLive(cfg.Process.Detect)
+	if err != nil {
+		return nil, fmt.Errorf("signal rules (--process-detect-…): %w", err)
+	}
+	a.rules, err = rules.New(cfg.Rules, live, reg, a.log)
+	return live, err
 }
 
 // newReceiver comes last in New: a bound receiver is given back only by running it.
@@ -241,6 +249,9 @@ func (a *Aggregator) work(ctx context.Context) error {
 			return err
 		}
 		group.Go(func() error { return a.access.Run(ctx) })
+		if a.rules != nil {
+			group.Go(func() error { return a.rules.Run(ctx) })
+		}
 		if a.eraser != nil {
 			group.Go(func() error { return a.eraser.Run(ctx) })
 		}
@@ -257,7 +268,6 @@ func (a *Aggregator) work(ctx context.Context) error {
 			}
 			return nil
 		})
-		group.Go(func() error { return a.rules.Run(ctx) })
 		return a.processor.Run(ctx)
 	})
 	return group.Wait()

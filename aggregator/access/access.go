@@ -45,7 +45,7 @@ type Keeper struct {
 type view struct {
 	state    *registry.State
 	index    *registry.Index
-	fixed    map[string]bool // kind/id of what only the configuration or the file can change
+	fixed    map[ref]bool // what only the file can change
 	version  string
 	snapshot []byte
 	read     bool // the table too: agents are told nothing before, since it would make them forget
@@ -105,9 +105,9 @@ func (k *Keeper) load(ctx context.Context) error {
 func (k *Keeper) merge(documents []store.Document, read bool) error {
 	projects, keys := map[string]registry.Project{}, map[string]registry.Key{}
 	tokens, agents := map[string]registry.Token{}, map[string]registry.Agent{}
-	v := &view{state: &registry.State{}, fixed: map[string]bool{}, read: read}
+	v := &view{state: &registry.State{}, fixed: map[ref]bool{}, read: read}
 	for secret, project := range k.cfg.Keys {
-		key := registry.Key{Project: project, Name: "from the configuration", Sum: registry.SumOf(secret)}
+		key := registry.Key{Project: project, Name: "from the configuration", Sum: registry.SumOf(secret), Hint: registry.Hint(secret)}
 		key.ID = string(key.Sum[:12])
 		keys[key.ID] = key
 	}
@@ -121,10 +121,10 @@ func (k *Keeper) merge(documents []store.Document, read bool) error {
 		if err != nil {
 			return err
 		}
-		fix(v.fixed, kindProject, projects, file.Projects, func(p registry.Project) string { return p.ID })
-		fix(v.fixed, kindKey, keys, file.Keys, func(k registry.Key) string { return k.ID })
-		fix(v.fixed, kindToken, tokens, file.Tokens, func(t registry.Token) string { return t.ID })
-		fix(v.fixed, kindAgent, agents, file.Agents, func(a registry.Agent) string { return a.ID })
+		fix(v.fixed, KindProject, projects, file.Projects, func(p registry.Project) string { return p.ID })
+		fix(v.fixed, KindKey, keys, file.Keys, func(k registry.Key) string { return k.ID })
+		fix(v.fixed, KindToken, tokens, file.Tokens, func(t registry.Token) string { return t.ID })
+		fix(v.fixed, KindAgent, agents, file.Agents, func(a registry.Agent) string { return a.ID })
 	}
 	for _, key := range keys {
 		if _, ok := projects[key.Project]; !ok {
@@ -157,25 +157,28 @@ func (k *Keeper) OnChange(use func(*registry.Index)) {
 	use(k.current.Load().index)
 }
 
-// The kinds of documents in the table.
+// Kind is what sort of entry something is.
+type Kind string
+
+// The kinds of entries.
 const (
-	kindProject = "project"
-	kindKey     = "key"
-	kindToken   = "token"
-	kindAgent   = "agent"
-	kindErasure = "erasure"
+	KindProject Kind = "project"
+	KindKey     Kind = "key"
+	KindToken   Kind = "token"
+	KindAgent   Kind = "agent"
+	kindErasure Kind = "erasure"
 )
 
 func decode(d store.Document, projects map[string]registry.Project, keys map[string]registry.Key,
 	tokens map[string]registry.Token, agents map[string]registry.Agent, state *registry.State) error {
-	switch d.Kind {
-	case kindProject:
+	switch Kind(d.Kind) {
+	case KindProject:
 		return into(projects, d)
-	case kindKey:
+	case KindKey:
 		return into(keys, d)
-	case kindToken:
+	case KindToken:
 		return into(tokens, d)
-	case kindAgent:
+	case KindAgent:
 		return into(agents, d)
 	case kindErasure:
 		var erasure registry.Erasure
@@ -194,10 +197,10 @@ func into[T any](all map[string]T, d store.Document) error {
 }
 
 // fix puts the file's entries over the table's: who mounts a file wants it to hold.
-func fix[T any](fixed map[string]bool, kind string, all map[string]T, file []T, id func(T) string) {
-	for _, entry := range file {
-		all[id(entry)] = entry
-		fixed[kind+"/"+id(entry)] = true
+func fix[T any](fixed map[ref]bool, kind Kind, all map[string]T, file []T, id func(T) string) {
+	for _, value := range file {
+		all[id(value)] = value
+		fixed[ref{kind, id(value)}] = true
 	}
 }
 
@@ -224,18 +227,41 @@ func (k *Keeper) Agent(secret string) (name string, ok bool) { return k.State().
 // ErrFixed says that an entry comes from the mounted file and is changed there.
 var ErrFixed = errors.New("this comes from the registry's file: change it there")
 
-// put writes an entry, and reads the registry again so that it holds at once here, and everywhere within seconds.
-func (k *Keeper) put(ctx context.Context, kind, id string, entry any) error {
+// Fixed says whether an entry comes from the mounted file, so that it can only be changed there.
+func (k *Keeper) Fixed(kind Kind, id string) bool {
+	return k.current.Load().fixed[ref{kind, id}]
+}
+
+// ref names an entry.
+type ref struct {
+	kind Kind
+	id   string
+}
+
+// entry is something to be written.
+type entry struct {
+	kind  Kind
+	id    string
+	value any
+}
+
+// put writes entries, all or none, and reads the registry again so that they hold at once here, and everywhere within
+// seconds.
+func (k *Keeper) put(ctx context.Context, entries ...entry) error {
 	k.changing.Lock()
 	defer k.changing.Unlock()
-	if k.current.Load().fixed[kind+"/"+id] {
-		return ErrFixed
+	documents := make([]store.Document, len(entries))
+	for i, e := range entries {
+		if k.Fixed(e.kind, e.id) {
+			return ErrFixed
+		}
+		text, err := json.Marshal(e.value)
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", e.kind, err)
+		}
+		documents[i] = store.Document{Kind: string(e.kind), ID: e.id, JSON: string(text)}
 	}
-	document, err := json.Marshal(entry)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", kind, err)
-	}
-	if err := k.table.PutRegistry(ctx, k.now(), store.Document{Kind: kind, ID: id, JSON: string(document)}); err != nil {
+	if err := k.table.PutRegistry(ctx, k.now(), documents...); err != nil {
 		return err
 	}
 	return k.load(ctx)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,20 @@ func TestSourcesAreOneRegistry(t *testing.T) {
 	if got := there.State().Keys; len(got) != 1 || got[0] != key {
 		t.Errorf("another aggregator knows %+v", got)
 	}
+	next, secret, err := here.RotateKey(ctx, "shop", key.ID, time.Hour)
+	if err != nil || next.ID == key.ID || next.Name != key.Name || !next.Good(time.Now().Add(2*time.Hour)) || !strings.HasPrefix(secret, next.Hint) {
+		t.Errorf("rotated to %+v, %v", next, err)
+	}
+	old := here.State().Keys[slices.IndexFunc(here.State().Keys, func(k registry.Key) bool { return k.ID == key.ID })]
+	if !old.Good(time.Now().Add(59*time.Minute)) || old.Good(time.Now().Add(61*time.Minute)) {
+		t.Errorf("the key before is %+v", old)
+	}
+	if _, _, err := here.RotateKey(ctx, "shop", key.ID, time.Hour); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a key in its last hour was rotated again: %v", err)
+	}
+	if later, err := here.RevokeKey(ctx, "shop", key.ID, 24*time.Hour); err != nil || later.RevokedAt != old.RevokedAt {
+		t.Errorf("revoking again gave it more time: %+v, %v", later, err)
+	}
 	configured := string(registry.SumOf("gs_configured")[:12])
 	for _, id := range []string{key.ID, configured} {
 		revoked, err := here.RevokeKey(ctx, "shop", id, 0)
@@ -97,6 +112,9 @@ func TestSourcesAreOneRegistry(t *testing.T) {
 	}
 	if err := here.PutProject(ctx, registry.Project{ID: "site"}); !errors.Is(err, ErrFixed) {
 		t.Errorf("the file's project was changed: %v", err)
+	}
+	if !here.Fixed(KindProject, "site") || here.Fixed(KindProject, "shop") || here.Fixed(KindKey, "site") {
+		t.Error("what is the file's is not told from what is not")
 	}
 
 	_, token, err := here.CreateToken(ctx, "shop", "ci", registry.Viewer)

@@ -47,8 +47,9 @@ type personInput struct {
 
 type auditInput struct {
 	ProjectScope
-	Before int64 `query:"before" minimum:"0" doc:"Unix milliseconds; 0 is now."`
-	Limit  int   `query:"limit" default:"100" minimum:"1" maximum:"1000"`
+	Before  int64  `query:"before" minimum:"0" doc:"Unix milliseconds; 0 is now."`
+	Subject string `query:"subject" maxLength:"256" doc:"Only what was done to this: a key, a token, a session, an erasure."`
+	Limit   int    `query:"limit" default:"100" minimum:"1" maximum:"1000"`
 }
 
 type auditOutput struct {
@@ -121,7 +122,7 @@ func (s *Server) registerErasure(api huma.API) {
 			}
 			out := &auditOutput{}
 			var err error
-			out.Body.Entries, err = in.reader(s).AuditLog(ctx, before, in.Limit)
+			out.Body.Entries, err = in.reader(s).AuditLog(ctx, before, in.Subject, in.Limit)
 			return out, err
 		})
 }

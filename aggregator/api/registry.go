@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/gosight/gosight/aggregator/access"
+	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/registry"
 )
 
@@ -22,6 +23,7 @@ type meOutput struct {
 type projectsOutput struct {
 	Body struct {
 		Projects []string `json:"projects"`
+		Fixed    []string `json:"fixed" doc:"Ids of those that come from the registry's mounted file, and are changed there."`
 	}
 }
 
@@ -34,19 +36,22 @@ type projectInput struct {
 
 type keysOutput struct {
 	Body struct {
-		Keys []registry.Key `json:"keys"`
+		Keys  []registry.Key `json:"keys"`
+		Fixed []string       `json:"fixed" doc:"Ids of those that come from the registry's mounted file, and are changed there."`
 	}
 }
 
 type tokensOutput struct {
 	Body struct {
 		Tokens []registry.Token `json:"tokens"`
+		Fixed  []string         `json:"fixed" doc:"Ids of those that come from the registry's mounted file, and are changed there."`
 	}
 }
 
 type agentsOutput struct {
 	Body struct {
 		Agents []registry.Agent `json:"agents"`
+		Fixed  []string         `json:"fixed" doc:"Ids of those that come from the registry's mounted file, and are changed there."`
 	}
 }
 
@@ -56,6 +61,16 @@ type createKeyInput struct {
 		Name string `json:"name,omitempty" maxLength:"128"`
 	}
 }
+
+type rotateKeyInput struct {
+	ProjectScope
+	ID   string `path:"id" minLength:"1" maxLength:"64"`
+	Body struct {
+		AfterSeconds int64 `json:"after_seconds" minimum:"0" maximum:"31536000" doc:"Pages may go on with the old one for so long."`
+	}
+}
+
+type rulesOutput struct{ Body detect.Rules }
 
 type createTokenInput struct {
 	// A project, or * for all, which needs an admin of all.
@@ -111,27 +126,27 @@ func (s *Server) registerRegistry(api huma.API) {
 	get(s, api, "/projects", "list-projects", "Projects that the caller may see",
 		func(ctx context.Context, _ *struct{}) (*projectsOutput, error) {
 			out := &projectsOutput{}
+			known := listed(s, access.KindProject, s.access.State().Projects, &out.Body.Fixed, func(p *registry.Project) (string, bool) {
+				return p.ID, identityOf(ctx).roleIn(p.ID) != ""
+			})
 			out.Body.Projects = []string{}
-			for _, project := range s.access.State().Projects {
-				if identityOf(ctx).roleIn(project.ID) != "" {
-					out.Body.Projects = append(out.Body.Projects, project.ID)
-				}
+			for _, project := range known {
+				out.Body.Projects = append(out.Body.Projects, project.ID)
 			}
 			return out, nil
 		})
 	get(s, api, "/project", "get-project", "A project's settings",
 		func(_ context.Context, in *ProjectScope) (*projectOutput, error) {
-			for _, project := range s.access.State().Projects {
-				if project.ID == in.Project {
-					return &projectOutput{Body: project}, nil
-				}
-			}
-			return &projectOutput{Body: registry.Project{ID: in.Project}}, nil
+			return &projectOutput{Body: s.settings(in.Project)}, nil
 		})
 	operation(s, api, http.MethodPut, "/project", "put-project", "Write a project's settings, over those it had",
 		func(ctx context.Context, in *projectInput) (*struct{}, error) {
 			in.Body.ID = in.Project
 			return nil, s.change(ctx, in.Project, "project.change", in.Project, s.access.PutProject(ctx, in.Body))
+		})
+	get(s, api, "/rules", "get-signal-rules", "Numbers of the signal rules where a project's settings say nothing else",
+		func(_ context.Context, in *ProjectScope) (*rulesOutput, error) {
+			return &rulesOutput{Body: s.rules(in.Project)}, nil
 		})
 	s.registerKeys(api)
 	s.registerTokens(api)
@@ -143,19 +158,21 @@ func (s *Server) registerKeys(api huma.API) {
 	get(s, api, "/keys", "list-keys", "A project's write keys",
 		func(_ context.Context, in *ProjectScope) (*keysOutput, error) {
 			out := &keysOutput{}
-			out.Body.Keys = []registry.Key{}
-			for _, key := range s.access.State().Keys {
-				if key.Project == in.Project {
-					key.Sum = ""
-					out.Body.Keys = append(out.Body.Keys, key)
-				}
-			}
+			out.Body.Keys = listed(s, access.KindKey, s.access.State().Keys, &out.Body.Fixed, func(key *registry.Key) (string, bool) {
+				key.Sum = ""
+				return key.ID, key.Project == in.Project
+			})
 			return out, nil
 		})
 	operation(s, api, http.MethodPost, "/keys", "create-key", "Make a write key",
 		func(ctx context.Context, in *createKeyInput) (*secretOutput, error) {
 			key, secret, err := s.access.CreateKey(ctx, in.Project, in.Body.Name)
 			return shown(key.ID, secret), s.change(ctx, in.Project, "key.create", key.ID, err)
+		})
+	operation(s, api, http.MethodPost, "/keys/{id}/rotate", "rotate-key", "Make a write key in place of another, which stays good for a while",
+		func(ctx context.Context, in *rotateKeyInput) (*secretOutput, error) {
+			key, secret, err := s.access.RotateKey(ctx, in.Project, in.ID, time.Duration(in.Body.AfterSeconds)*time.Second)
+			return shown(key.ID, secret), s.change(ctx, in.Project, "key.rotate", in.ID, err)
 		})
 	operation(s, api, http.MethodDelete, "/keys/{id}", "revoke-key", "Revoke a write key",
 		func(ctx context.Context, in *revokeKeyInput) (*struct{}, error) {
@@ -168,13 +185,10 @@ func (s *Server) registerTokens(api huma.API) {
 	get(s, api, "/tokens", "list-tokens", "A project's read tokens",
 		func(_ context.Context, in *tokenScope) (*tokensOutput, error) {
 			out := &tokensOutput{}
-			out.Body.Tokens = []registry.Token{}
-			for _, token := range s.access.State().Tokens {
-				if token.Project == in.Project {
-					token.Sum = ""
-					out.Body.Tokens = append(out.Body.Tokens, token)
-				}
-			}
+			out.Body.Tokens = listed(s, access.KindToken, s.access.State().Tokens, &out.Body.Fixed, func(token *registry.Token) (string, bool) {
+				token.Sum = ""
+				return token.ID, token.Project == in.Project
+			})
 			return out, nil
 		})
 	operation(s, api, http.MethodPost, "/tokens", "create-token", "Make a read token",
@@ -192,11 +206,10 @@ func (s *Server) registerAgents(api huma.API) {
 	get(s, api, "/agents", "list-agents", "Agents with a credential of the registry",
 		func(context.Context, *struct{}) (*agentsOutput, error) {
 			out := &agentsOutput{}
-			out.Body.Agents = []registry.Agent{}
-			for _, agent := range s.access.State().Agents {
+			out.Body.Agents = listed(s, access.KindAgent, s.access.State().Agents, &out.Body.Fixed, func(agent *registry.Agent) (string, bool) {
 				agent.Sum = ""
-				out.Body.Agents = append(out.Body.Agents, agent)
-			}
+				return agent.ID, true
+			})
 			return out, nil
 		})
 	operation(s, api, http.MethodPost, "/agents", "create-agent", "Make an agent's token, in place of the one it had",
@@ -208,6 +221,24 @@ func (s *Server) registerAgents(api huma.API) {
 		func(ctx context.Context, in *agentName) (*struct{}, error) {
 			return nil, s.change(ctx, registry.AllProjects, "agent.revoke", in.Name, s.access.RevokeAgent(ctx, in.Name))
 		})
+}
+
+// listed copies those entries that are to be shown, as show leaves them, and names those of them that the registry's
+// file has.
+func listed[E any](s *Server, kind access.Kind, entries []E, fixed *[]string, show func(*E) (id string, mine bool)) []E {
+	*fixed = []string{}
+	found := []E{}
+	for _, entry := range entries {
+		id, mine := show(&entry)
+		if !mine {
+			continue
+		}
+		found = append(found, entry)
+		if s.access.Fixed(kind, id) {
+			*fixed = append(*fixed, id)
+		}
+	}
+	return found
 }
 
 func shown(id, secret string) *secretOutput {

@@ -17,6 +17,7 @@ import (
 	"github.com/gosight/gosight/aggregator/access"
 	"github.com/gosight/gosight/aggregator/store"
 	"github.com/gosight/gosight/aggregator/ui"
+	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/fleet"
 	"github.com/gosight/gosight/internal/observe"
 )
@@ -39,6 +40,7 @@ type Server struct {
 	live     *feed
 	members  *members
 	nodes    func() []fleet.Node // nil without gossip
+	rules    func(project string) detect.Rules
 	handler  http.Handler
 	spec     *huma.OpenAPI
 	slots    chan struct{}
@@ -55,6 +57,7 @@ func New(cfg Config, st *store.Store, keeper *access.Keeper, reg prometheus.Regi
 		log.Warn("api: no admin-token is set and loopback is not allowed: the API refuses everybody")
 	}
 	s := &Server{cfg: cfg, store: st, access: keeper, readings: newReadings(), log: log, metrics: newMetrics(reg), slots: make(chan struct{}, cfg.MaxInFlight)}
+	s.rules = detect.MustLive(detect.Default()).Below
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.members = newMembers(cfg.Fleet)
 	s.live = newFeed(cfg.LivePoll, s.recentSessions, s.metrics, log)
@@ -97,6 +100,10 @@ func (s *Server) Watch(admin string) { s.members.add(admin) }
 
 // WatchGossip makes the fleet page show the nodes that gossip knows. Call it before Serve.
 func (s *Server) WatchGossip(nodes func() []fleet.Node) { s.nodes = nodes }
+
+// ShowRules makes the settings show the signal rules that are in force where a project has none of its own, in place of
+// the published ones. Call it before Serve.
+func (s *Server) ShowRules(live *detect.Live) { s.rules = live.Below }
 
 // Serve answers on the listener until ctx ends, then lets requests finish and ends the live streams.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {

@@ -53,6 +53,7 @@ var guarantees = []struct {
 	{"session days say what the ledger says", sessionDaysSayWhatTheLedgerSays},
 	{"sessions are found by any filter", sessionsAreFoundByAnyFilter},
 	{"a forgotten project is still the reader's", aForgottenProjectIsStillTheReaders},
+	{"the audit log is paged without gaps", auditLogIsPagedWithoutGaps},
 }
 
 func TestOnOneServer(t *testing.T) {

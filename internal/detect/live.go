@@ -85,6 +85,14 @@ func (l *Live) SetProjects(registry map[string]Override) error {
 	return err
 }
 
+// Below are the rules that a project has before what the registry says of it.
+func (l *Live) Below(project string) Rules {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next, _ := l.compile(l.file, nil) // SetFile took no file that is wrong
+	return *next.rules(project)
+}
+
 // compile lays the layers over each other. Overrides that give no valid rules are left out of what it returns, and
 // named in the error.
 func (l *Live) compile(file FileRules, registry map[string]Override) (*inForce, error) {

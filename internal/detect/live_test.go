@@ -65,6 +65,9 @@ func TestLayersOfRules(t *testing.T) {
 	want("other", "7 30 900")
 	set(live.SetProjects(map[string]Override{"other": Override(`{"rage":{"clicks":8}}`)}))
 	want("other", "8 30 900")
+	if r := live.Below("other"); r.Rage.Clicks != 7 || r.Dead.AnswerMS != 900 {
+		t.Errorf("below the registry's: %+v", r)
+	}
 
 	err := live.SetFile(FileRules{All: Override(`{"rage":{"clicks":1}}`)})
 	if err == nil || !strings.Contains(err.Error(), "rage clicks") {

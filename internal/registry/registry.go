@@ -36,6 +36,15 @@ func SumOf(secret string) Sum {
 // NewSecret makes a secret that says what it is for: gs_ for write keys, gst_ for read tokens, gsa_ for agents.
 func NewSecret(prefix string) string { return prefix + rand.Text() }
 
+// Hint is how a secret begins, so that people can tell theirs apart. What is too short to spare that has none.
+func Hint(secret string) string {
+	const shown = len("gst_") + 4
+	if len(secret) < 3*shown {
+		return ""
+	}
+	return secret[:shown]
+}
+
 // NewID is a name for a key or a token that is safe to show.
 func NewID() string { return strings.ToLower(rand.Text()[:12]) }
 
@@ -81,6 +90,7 @@ type Key struct {
 	Project   string `json:"project" yaml:"project"`
 	Name      string `json:"name,omitempty" yaml:"name"`
 	Sum       Sum    `json:"sum,omitempty" yaml:"sum"`
+	Hint      string `json:"hint,omitempty" yaml:"-" doc:"How the secret begins."`
 	CreatedAt int64  `json:"created_at,omitempty" yaml:"-" doc:"Unix milliseconds."`
 	// In the future where a key was rotated and pages still have time to change over.
 	RevokedAt int64 `json:"revoked_at,omitempty" yaml:"-" doc:"Unix milliseconds; 0 while it is good."`
@@ -115,6 +125,7 @@ type Token struct {
 	Name      string `json:"name,omitempty" yaml:"name"`
 	Role      Role   `json:"role" yaml:"role" enum:"viewer,analyst,admin"`
 	Sum       Sum    `json:"sum,omitempty" yaml:"sum"`
+	Hint      string `json:"hint,omitempty" yaml:"-" doc:"How the secret begins."`
 	CreatedAt int64  `json:"created_at,omitempty" yaml:"-"`
 	RevokedAt int64  `json:"revoked_at,omitempty" yaml:"-"`
 }
@@ -126,6 +137,7 @@ func (t Token) Good(now time.Time) bool { return t.RevokedAt == 0 || now.UnixMil
 type Agent struct {
 	ID        string `json:"id" yaml:"id" doc:"The agent's name."`
 	Sum       Sum    `json:"sum,omitempty" yaml:"sum"`
+	Hint      string `json:"hint,omitempty" yaml:"-" doc:"How the secret begins."`
 	CreatedAt int64  `json:"created_at,omitempty" yaml:"-"`
 	RevokedAt int64  `json:"revoked_at,omitempty" yaml:"-"`
 }

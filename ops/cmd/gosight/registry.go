@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -161,12 +160,8 @@ func (c keyCreate) Run(ctx context.Context, k *keyCommand) error {
 }
 
 func (c keyRotate) Run(ctx context.Context, k *keyCommand) error {
-	if err := k.print(ctx, "POST", "/keys", k.of(), map[string]string{"name": "after " + c.ID}); err != nil {
-		return err
-	}
-	query := k.of()
-	query.Set("after_seconds", strconv.Itoa(int(c.After.Seconds())))
-	return k.print(ctx, "DELETE", "/keys/"+url.PathEscape(c.ID), query, nil)
+	body := map[string]int{"after_seconds": int(c.After.Seconds())}
+	return k.print(ctx, "POST", "/keys/"+url.PathEscape(c.ID)+"/rotate", k.of(), body)
 }
 
 func (c keyRevoke) Run(ctx context.Context, k *keyCommand) error {

@@ -263,6 +263,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a write key in place of another, which stays good for a while */
+        post: operations["rotate-key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -392,6 +409,23 @@ export interface paths {
         };
         /** Users who come back, by week */
         get: operations["get-retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Numbers of the signal rules where a project's settings say nothing else */
+        get: operations["get-signal-rules"];
         put?: never;
         post?: never;
         delete?: never;
@@ -579,6 +613,8 @@ export interface components {
         Agent: {
             /** Format: int64 */
             created_at?: number;
+            /** @description How the secret begins. */
+            hint?: string;
             /** @description The agent's name. */
             id: string;
             /** Format: int64 */
@@ -610,6 +646,8 @@ export interface components {
         };
         AgentsOutputBody: {
             agents: components["schemas"]["Agent"][];
+            /** @description Ids of those that come from the registry's mounted file, and are changed there. */
+            fixed: string[];
         };
         Annotation: {
             /**
@@ -678,6 +716,43 @@ export interface components {
             name?: string;
             /** @enum {string} */
             role: "viewer" | "analyst" | "admin";
+        };
+        DeadRules: {
+            /**
+             * Format: int64
+             * @default 10000
+             */
+            ambient_ms: number;
+            /**
+             * Format: int64
+             * @default 2500
+             */
+            answer_ms: number;
+            /**
+             * Format: int64
+             * @default 3000
+             */
+            deadline_ms: number;
+            /**
+             * Format: int64
+             * @default 10000
+             */
+            outcome_ms: number;
+            /**
+             * Format: int64
+             * @default 1000
+             */
+            repeat_ms: number;
+            /**
+             * Format: double
+             * @default 30
+             */
+            repeat_px: number;
+            /**
+             * Format: int64
+             * @default 500
+             */
+            scrolling_ms: number;
         };
         ElementSignals: {
             /** Format: int64 */
@@ -752,6 +827,13 @@ export interface components {
              * @example https://example.com/errors/example
              */
             type: string;
+        };
+        ErrorRules: {
+            /**
+             * Format: int64
+             * @default 2000
+             */
+            within_ms: number;
         };
         Event: {
             event_id: string;
@@ -953,6 +1035,8 @@ export interface components {
              * @description Unix milliseconds.
              */
             created_at?: number;
+            /** @description How the secret begins. */
+            hint?: string;
             id: string;
             name?: string;
             project: string;
@@ -964,6 +1048,8 @@ export interface components {
             sum?: string;
         };
         KeysOutputBody: {
+            /** @description Ids of those that come from the registry's mounted file, and are changed there. */
+            fixed: string[];
             keys: components["schemas"]["Key"][];
         };
         KindSeries: {
@@ -1102,7 +1188,31 @@ export interface components {
             replay_days?: number;
         };
         ProjectsOutputBody: {
+            /** @description Ids of those that come from the registry's mounted file, and are changed there. */
+            fixed: string[];
             projects: string[];
+        };
+        RageRules: {
+            /**
+             * Format: int64
+             * @default 6
+             */
+            clicks: number;
+            /**
+             * Format: int64
+             * @default 500
+             */
+            multi_ms: number;
+            /**
+             * Format: double
+             * @default 30
+             */
+            radius_px: number;
+            /**
+             * Format: int64
+             * @default 2000
+             */
+            window_ms: number;
         };
         Refusal: {
             /** Format: int64 */
@@ -1131,6 +1241,50 @@ export interface components {
         RetentionOutputBody: {
             /** @description Users by the week of their first visit. */
             cohorts: components["schemas"]["Cohort"][];
+        };
+        ReturnedRules: {
+            /**
+             * Format: int64
+             * @default 5000
+             */
+            quick_ms: number;
+            /**
+             * Format: int64
+             * @default 30000
+             */
+            u_turn_ms: number;
+        };
+        RotateKeyInputBody: {
+            /**
+             * Format: int64
+             * @description Pages may go on with the old one for so long.
+             */
+            after_seconds: number;
+        };
+        Rules: {
+            dead: components["schemas"]["DeadRules"];
+            error: components["schemas"]["ErrorRules"];
+            rage: components["schemas"]["RageRules"];
+            returned: components["schemas"]["ReturnedRules"];
+            scroll: components["schemas"]["ScrollRules"];
+            thrash: components["schemas"]["ThrashRules"];
+        };
+        ScrollRules: {
+            /**
+             * Format: int64
+             * @default 5
+             */
+            reversals: number;
+            /**
+             * Format: double
+             * @default 0.5
+             */
+            travel: number;
+            /**
+             * Format: int64
+             * @default 30000
+             */
+            within_ms: number;
         };
         ScrollShare: {
             /**
@@ -1279,9 +1433,43 @@ export interface components {
             rows: number;
             table: string;
         };
+        ThrashRules: {
+            /**
+             * Format: double
+             * @default 0.4
+             */
+            net_share: number;
+            /**
+             * Format: double
+             * @default 350
+             */
+            path_px: number;
+            /**
+             * Format: int64
+             * @default 6
+             */
+            reversals: number;
+            /**
+             * Format: double
+             * @default 32
+             */
+            swing_px: number;
+            /**
+             * Format: int64
+             * @default 9
+             */
+            turns: number;
+            /**
+             * Format: int64
+             * @default 2000
+             */
+            window_ms: number;
+        };
         Token: {
             /** Format: int64 */
             created_at?: number;
+            /** @description How the secret begins. */
+            hint?: string;
             id: string;
             name?: string;
             project: string;
@@ -1292,6 +1480,8 @@ export interface components {
             sum?: string;
         };
         TokensOutputBody: {
+            /** @description Ids of those that come from the registry's mounted file, and are changed there. */
+            fixed: string[];
             tokens: components["schemas"]["Token"][];
         };
         TopPagesOutputBody: {
@@ -1833,6 +2023,8 @@ export interface operations {
                 limit?: number;
                 /** @description Whose data. */
                 project?: string;
+                /** @description Only what was done to this: a key, a token, a session, an erasure. */
+                subject?: string;
             };
             header?: never;
             path?: never;
@@ -2985,6 +3177,98 @@ export interface operations {
             };
         };
     };
+    "rotate-key": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateKeyInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "watch-sessions": {
         parameters: {
             query?: {
@@ -3661,6 +3945,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetentionOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-signal-rules": {
+        parameters: {
+            query?: {
+                /** @description Whose data. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rules"];
                 };
             };
             /** @description Bad Request */
