@@ -103,7 +103,7 @@ func (p *Pipeline) Take(ctx context.Context, from Source, batch *gosight.EventBa
 // submit does everything but wait for the disk.
 func (p *Pipeline) submit(from Source, in *gosight.EventBatch) (*ticket, error) {
 	now := p.now().UnixMilli()
-	t := &ticket{pipeline: p, status: &gosight.Status{}}
+	t := &ticket{pipeline: p, project: from.Project, status: &gosight.Status{}}
 	policy := p.policies.of(from.Project)
 	groups := p.admit(t, in, now)
 
@@ -284,7 +284,7 @@ func (p *Pipeline) advance(ctx context.Context) {
 		p.metrics.signals(batch.Signals)
 		values, err := marshal(batch)
 		if err == nil {
-			err = p.queue.Put(gosight.Lane_LANE_EVENTS, values...).Wait(ctx)
+			err = p.queue.Put(gosight.Lane_LANE_EVENTS, batch.Project, values...).Wait(ctx)
 		}
 		if err != nil {
 			// The centre's pass finds the same signals again, so this costs time and not truth.
@@ -297,6 +297,7 @@ func (p *Pipeline) advance(ctx context.Context) {
 // ticket is what was submitted and not yet waited for.
 type ticket struct {
 	pipeline *Pipeline
+	project  string
 	status   *gosight.Status
 	assigned int
 	memory   int64 // of a stream's budget
@@ -320,18 +321,23 @@ func (t *ticket) add(lane gosight.Lane, events int, values [][]byte) {
 }
 
 func (t *ticket) reject(reason string, events uint64) {
+	t.tell(reason, events)
+	t.pipeline.metrics.rejected(reason, events)
+}
+
+// tell puts refused events into the client's answer.
+func (t *ticket) tell(reason string, events uint64) {
 	if t.status.Reasons == nil {
 		t.status.Reasons = make(map[string]uint64)
 	}
 	t.status.Rejected += events
 	t.status.Reasons[reason] += events
-	t.pipeline.metrics.rejected(reason, events)
 }
 
 func (t *ticket) put() {
 	for i := range t.lanes {
 		if share := &t.lanes[i]; len(share.values) > 0 && share.commit == nil {
-			share.commit = t.pipeline.queue.Put(lanesInOrder[i], share.values...)
+			share.commit = t.pipeline.queue.Put(lanesInOrder[i], t.project, share.values...)
 		}
 	}
 }
@@ -352,7 +358,8 @@ func (t *ticket) wait(ctx context.Context) (*gosight.Status, error) {
 			t.status.Accepted += share.events
 			t.pipeline.metrics.accepted(lanesInOrder[i], share.events)
 		case errors.As(err, &full):
-			t.reject(reasonFull, share.events)
+			t.tell(reasonFull, share.events)
+			t.pipeline.metrics.rejected(fullness(full), share.events)
 			t.status.RetryDelay = durationpb.New(full.RetryAfter)
 			refused = err
 		default:

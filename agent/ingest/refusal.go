@@ -28,13 +28,21 @@ type refusal struct {
 	retryAfter time.Duration
 }
 
+// fullness is the metrics' reason: to a client it is the same whether the queue is full, or full of its own events.
+func fullness(full *queue.FullError) string {
+	if full.Reason == queue.ReasonShare {
+		return "queue_share"
+	}
+	return reasonFull
+}
+
 // refuse says how a request that failed with err is answered, and counts it.
 func (p *Pipeline) refuse(err error) refusal {
 	var full *queue.FullError
 	var early *gate.LimitError
 	switch {
 	case errors.As(err, &full):
-		p.metrics.refused("queue_full")
+		p.metrics.refused(fullness(full))
 		return refusal{codes.ResourceExhausted, err, full.RetryAfter}
 	case errors.As(err, &early):
 		p.metrics.refused("limited_" + early.By)

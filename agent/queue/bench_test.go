@@ -21,7 +21,7 @@ func BenchmarkPut(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if err := q.Put(events, value).Wait(b.Context()); err != nil {
+					if err := q.Put(events, "shop", value).Wait(b.Context()); err != nil {
 						b.Error(err)
 						return
 					}
@@ -39,7 +39,7 @@ func BenchmarkPutAlone(b *testing.B) {
 	done := deliver(b, q)
 	value := make([]byte, 20<<10)
 	for b.Loop() {
-		if err := q.Put(events, value).Wait(b.Context()); err != nil {
+		if err := q.Put(events, "shop", value).Wait(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -55,7 +55,7 @@ func BenchmarkRead(b *testing.B) {
 	for range 64 {
 		wait.Go(func() {
 			for range 100 {
-				if err := q.Put(events, value).Wait(b.Context()); err != nil {
+				if err := q.Put(events, "shop", value).Wait(b.Context()); err != nil {
 					b.Error(err)
 				}
 			}

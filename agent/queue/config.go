@@ -17,6 +17,8 @@ type Config struct {
 	MinFreeBytes int64 `help:"Free space that is left on the file system, in bytes." default:"536870912"`
 	// Replay is the bulk and the less precious: it stops first, so that events still find room.
 	ReplayShare float64 `help:"Share of max-bytes at which replay is refused." default:"0.8"`
+	// One loud site must not leave the others without room; see DESIGN.md.
+	ProjectShare float64 `help:"Share of the room that one project may fill while it fills the queue alone; 1 sets no bound." default:"0.7"`
 	// Deleting is by file: a smaller segment frees space earlier, a larger one is created less often.
 	SegmentBytes int64 `help:"Size at which a segment file is full." default:"67108864"`
 	// An fsync costs about the same for 1 KiB and for 256 KiB.
@@ -43,6 +45,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("queue: max-bytes %d is less than four segments of %d", c.MaxBytes, c.SegmentBytes)
 	case c.ReplayShare <= 0 || c.ReplayShare > 1:
 		return fmt.Errorf("queue: replay-share %g is not within 0 and 1", c.ReplayShare)
+	case c.ProjectShare <= 0 || c.ProjectShare > 1:
+		return fmt.Errorf("queue: project-share %g is not within 0 and 1", c.ProjectShare)
 	case c.GroupBytes <= 0 || c.PendingBytes < c.GroupBytes:
 		return fmt.Errorf("queue: pending-bytes %d is less than group-bytes %d", c.PendingBytes, c.GroupBytes)
 	case c.SaveInterval <= 0 || c.RetryAfter <= 0:

@@ -41,7 +41,7 @@ func TestFailedCommitSealsTheSegment(t *testing.T) {
 	q.lanes[0].commitMu.Unlock()
 
 	broken.Store(true)
-	if err := q.Put(events, []byte("lost")).Wait(t.Context()); err == nil {
+	if err := q.Put(events, "", []byte("lost")).Wait(t.Context()); err == nil {
 		t.Fatal("acknowledged although the disk failed")
 	}
 	broken.Store(false)
@@ -63,7 +63,7 @@ func TestFailedFsyncIsNotDelivered(t *testing.T) {
 	})
 	put(t, q, events, "before")
 	fail.Store(true)
-	if err := q.Put(events, []byte("void")).Wait(t.Context()); !errors.Is(err, ErrSealed) {
+	if err := q.Put(events, "", []byte("void")).Wait(t.Context()); !errors.Is(err, ErrSealed) {
 		t.Fatalf("put: %v", err)
 	}
 	fail.Store(false)
@@ -285,7 +285,7 @@ func TestFullDisk(t *testing.T) {
 	failed := 0
 	for i := range 100 {
 		v := fmt.Sprintf("%03d%s", i, value)
-		if err := q.Put(events, []byte(v)).Wait(t.Context()); err == nil {
+		if err := q.Put(events, "", []byte(v)).Wait(t.Context()); err == nil {
 			acked = append(acked, v)
 			continue
 		}
@@ -309,7 +309,7 @@ func TestFullDisk(t *testing.T) {
 	equal(t, "after the disk was full", got, acked)
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		err := q.Put(events, []byte("room again")).Wait(t.Context())
+		err := q.Put(events, "", []byte("room again")).Wait(t.Context())
 		if err == nil {
 			break
 		}

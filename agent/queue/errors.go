@@ -33,6 +33,8 @@ const (
 	ReasonFreeSpace Reason = "free_space"
 	// ReasonBusy is the bound on memory for values that wait for the disk.
 	ReasonBusy Reason = "busy"
+	// ReasonShare is the project's share of the room: others still find some.
+	ReasonShare Reason = "share"
 )
 
 // FullError refuses values for now: nothing of them is stored.
@@ -43,6 +45,9 @@ type FullError struct {
 }
 
 func (e *FullError) Error() string {
+	if e.Reason == ReasonShare {
+		return fmt.Sprintf("this project has its share of the queue for %s, try again in %s", laneName(e.Lane), e.RetryAfter)
+	}
 	return fmt.Sprintf("queue is full (%s) for %s, try again in %s", e.Reason, laneName(e.Lane), e.RetryAfter)
 }
 

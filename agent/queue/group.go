@@ -122,8 +122,8 @@ func decodeGroup(data []byte) (head groupHead, values [][]byte, bad int, err err
 	return head, values, bad, nil
 }
 
-// The key of a group in a segment's index also says what the group holds, so that counting a queue's depth reads
-// no values.
+// The key of a group in a segment's index also says what the group holds and whose it is, so that counting a queue's
+// depth reads no values. Keys of before there were owners end at keySize.
 const keySize = 8 + 8 + 4 + 4
 
 type groupKey struct {
@@ -133,18 +133,20 @@ type groupKey struct {
 	// bytes is the size of the values, without the head.
 	bytes  int
 	values int
+	owners string // see owners.encode
 }
 
 func (k groupKey) encode() []byte {
-	key := make([]byte, 0, keySize)
+	key := make([]byte, 0, keySize+len(k.owners))
 	key = binary.BigEndian.AppendUint64(key, k.seq)
 	key = binary.BigEndian.AppendUint64(key, uint64(k.at))
 	key = binary.BigEndian.AppendUint32(key, uint32(k.bytes))
-	return binary.BigEndian.AppendUint32(key, uint32(k.values))
+	key = binary.BigEndian.AppendUint32(key, uint32(k.values))
+	return append(key, k.owners...)
 }
 
 func decodeKey(key []byte) (groupKey, error) {
-	if len(key) != keySize {
+	if len(key) < keySize {
 		return groupKey{}, fmt.Errorf("key of %d bytes: %w", len(key), errDamaged)
 	}
 	return groupKey{
@@ -152,5 +154,6 @@ func decodeKey(key []byte) (groupKey, error) {
 		at:     int64(binary.BigEndian.Uint64(key[8:])),
 		bytes:  int(binary.BigEndian.Uint32(key[16:])),
 		values: int(binary.BigEndian.Uint32(key[20:])),
+		owners: string(key[keySize:]),
 	}, nil
 }

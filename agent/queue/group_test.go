@@ -76,7 +76,7 @@ func FuzzFindGroups(f *testing.F) {
 }
 
 func FuzzDecodeKey(f *testing.F) {
-	f.Add(groupKey{1, 2, 3, 4}.encode())
+	f.Add(groupKey{1, 2, 3, 4, owners{{"shop", 3}}.encode()}.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if key, err := decodeKey(data); err == nil && !bytes.Equal(key.encode(), data) {
 			t.Fatalf("%x is %+v", data, key)

@@ -54,6 +54,7 @@ type pending struct {
 	*Commit
 	values [][]byte
 	bytes  int
+	owners owners
 	// joined: must be committed in the same transaction as the group before it, for one Put filled both.
 	joined bool
 }
@@ -87,6 +88,7 @@ type lane struct {
 	gathering    *pending
 	full         []*pending
 	pendingBytes int
+	waiting      map[string]int64 // of pendingBytes, by project
 	closed       bool
 
 	segments  []*segment // oldest first
@@ -100,8 +102,8 @@ type lane struct {
 	depth     tally
 }
 
-// put adds values to the gathering group.
-func (l *lane) put(values [][]byte) *Commit {
+// put adds a project's values to the gathering group.
+func (l *lane) put(project string, values [][]byte) *Commit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -117,7 +119,11 @@ func (l *lane) put(values [][]byte) *Commit {
 		}
 		group.values = append(group.values, value)
 		group.bytes += len(value)
+		group.owners.add(project, len(value))
 		l.pendingBytes += len(value)
+		if project != "" {
+			l.waiting[project] += int64(len(value))
+		}
 		if group.bytes >= l.queue.cfg.GroupBytes || len(group.values) == maxGroupValues {
 			l.full = append(l.full, group)
 			l.gathering = nil
@@ -208,6 +214,13 @@ func (l *lane) commit(groups []*pending) error {
 	err := l.write(groups, began)
 	l.mu.Lock()
 	l.pendingBytes -= bytes
+	for _, group := range groups {
+		for _, one := range group.owners {
+			if l.waiting[one.project] -= int64(one.bytes); l.waiting[one.project] == 0 {
+				delete(l.waiting, one.project)
+			}
+		}
+	}
 	l.mu.Unlock()
 	if err != nil {
 		l.m.failed.Add(float64(values))
@@ -261,6 +274,7 @@ func (l *lane) write(groups []*pending, now time.Time) error {
 		start := len(buf)
 		keys[i] = groupKey{
 			seq: first + uint64(i), at: now.UnixMilli(), bytes: group.bytes, values: len(group.values),
+			owners: group.owners.encode(),
 		}
 		buf = appendGroup(buf, keys[i].seq, keys[i].at, group.values)
 		encoded[i] = buf[start:]
@@ -298,8 +312,7 @@ func (l *lane) committed(segment *segment, keys []groupKey, size int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, key := range keys {
-		segment.left.add(key, 1)
-		l.depth.add(key, 1)
+		l.hold(segment, key)
 	}
 	if l.nextRead == keys[0].seq {
 		l.readAt = keys[0].at // nothing else is unread
@@ -335,6 +348,7 @@ func (l *lane) retire(segment *segment) bool {
 		return false
 	}
 	l.segments = slices.Delete(l.segments, i, i+1)
+	l.forget(segment)
 	floor := l.nextSeq
 	if len(l.segments) > 0 {
 		floor = l.segments[0].first

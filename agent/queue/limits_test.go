@@ -21,7 +21,7 @@ func fill(t *testing.T, q *Queue, lane gosight.Lane) *FullError {
 	t.Helper()
 	value := bytes.Repeat([]byte("x"), 32<<10)
 	for range 1000 {
-		err := q.Put(lane, value).Wait(t.Context())
+		err := q.Put(lane, "", value).Wait(t.Context())
 		var full *FullError
 		if errors.As(err, &full) {
 			if full.Lane != lane || full.RetryAfter <= 0 {
@@ -76,7 +76,7 @@ func TestFreeSpaceFloor(t *testing.T) {
 	}{{300 << 20, true, true}, {150 << 20, true, false}, {99 << 20, false, false}, {300 << 20, true, true}} {
 		look(step.free)
 		for lane, want := range map[gosight.Lane]bool{events: step.events, replay: step.replay} {
-			err := q.Put(lane, []byte("v")).Wait(t.Context())
+			err := q.Put(lane, "", []byte("v")).Wait(t.Context())
 			var full *FullError
 			if (err == nil) != want || err != nil && (!errors.As(err, &full) || full.Reason != ReasonFreeSpace) {
 				t.Errorf("%d MiB free, %s: %v", step.free>>20, laneName(lane), err)
@@ -100,11 +100,11 @@ func TestSlowDiskBoundsMemory(t *testing.T) {
 		}
 	})
 	value := make([]byte, 1<<10)
-	first := q.Put(events, value)
+	first := q.Put(events, "", value)
 	<-entered
 	var waiting []*Commit
 	for {
-		commit := q.Put(events, value)
+		commit := q.Put(events, "", value)
 		var full *FullError
 		select {
 		case <-commit.done:
@@ -146,7 +146,7 @@ func TestValuesOfOnePutShareAFate(t *testing.T) {
 	big := strings.Repeat("v", 700)
 	put(t, q, events, big, big, big, big, big) // three groups
 	fail.Store(true)
-	if err := q.Put(events, []byte(big), []byte(big), []byte(big)).Wait(t.Context()); !errors.Is(err, ErrSealed) {
+	if err := q.Put(events, "", []byte(big), []byte(big), []byte(big)).Wait(t.Context()); !errors.Is(err, ErrSealed) {
 		t.Fatal(err)
 	}
 	fail.Store(false)
@@ -161,11 +161,11 @@ func TestTooLarge(t *testing.T) {
 		"value": {make([]byte, MaxValueBytes+1)},
 		"put":   {make([]byte, MaxValueBytes), make([]byte, cfg.PendingBytes-MaxValueBytes+1)},
 	} {
-		if err := q.Put(events, values...).Wait(t.Context()); !errors.Is(err, ErrTooLarge) {
+		if err := q.Put(events, "", values...).Wait(t.Context()); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := q.Put(gosight.Lane_LANE_UNSPECIFIED, []byte("v")).Wait(t.Context()); err == nil {
+	if err := q.Put(gosight.Lane_LANE_UNSPECIFIED, "", []byte("v")).Wait(t.Context()); err == nil {
 		t.Error("no lane: taken")
 	}
 }

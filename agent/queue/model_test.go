@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,6 +90,9 @@ func (m *model) drawValues(t *rapid.T) (values []string, raw [][]byte) {
 	return values, raw
 }
 
+// projectOf makes some values nobody's and the others one of two projects'.
+func projectOf(first string) string { return []string{"", "shop", "site"}[int(first[5])%3] }
+
 func drawLane(t *rapid.T) gosight.Lane {
 	return rapid.SampledFrom([]gosight.Lane{events, replay}).Draw(t, "lane")
 }
@@ -97,7 +101,7 @@ func (m *model) Put(t *rapid.T) {
 	id := drawLane(t)
 	lane := m.lanes[id]
 	values, raw := m.drawValues(t)
-	if err := m.q.Put(id, raw...).Wait(background); err != nil {
+	if err := m.q.Put(id, projectOf(values[0]), raw...).Wait(background); err != nil {
 		t.Fatalf("put: %v", err)
 	}
 	lane.put = append(lane.put, values...)
@@ -113,7 +117,7 @@ func (m *model) FailedPut(t *rapid.T) {
 	m.fail.Store(&point)
 	defer m.fail.Store(nil)
 	values, raw := m.drawValues(t)
-	if err := m.q.Put(id, raw...).Wait(background); !errors.Is(err, ErrSealed) {
+	if err := m.q.Put(id, projectOf(values[0]), raw...).Wait(background); !errors.Is(err, ErrSealed) {
 		t.Fatalf("put with a failing disk: %v", err)
 	}
 	m.lanes[id].put = append(m.lanes[id].put, values...)
@@ -242,6 +246,28 @@ func (m *model) Check(t *rapid.T) {
 			t.Fatalf("%s: depth %d, not within %d and %d", laneName(id), depth, low, high)
 		}
 	}
+	m.checkHoldings(t)
+}
+
+// checkHoldings compares what the queue believes that projects hold with the keys of its undelivered groups.
+func (m *model) checkHoldings(t *rapid.T) {
+	want := map[string]int64{}
+	for _, l := range m.q.lanes {
+		for _, segment := range l.segments {
+			if _, err := segment.inspect(func(key groupKey) {
+				if !l.delivered.has(key.seq) {
+					for project, bytes := range ownersOf(key.owners) {
+						want[project] += bytes
+					}
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !maps.Equal(m.q.held.of, want) {
+		t.Fatalf("held are %v, undelivered %v", m.q.held.of, want)
+	}
 }
 
 func copyTree(t *rapid.T, from, to string) {
@@ -322,7 +348,7 @@ func TestCopiedWhileWriting(t *testing.T) {
 				default:
 				}
 				value := fmt.Sprintf("%d-%06d-%s", w, i, strings.Repeat("x", i%3000))
-				if err := q.Put(events, []byte(value)).Wait(background); err != nil {
+				if err := q.Put(events, "", []byte(value)).Wait(background); err != nil {
 					t.Error(err)
 					return
 				}

@@ -44,6 +44,7 @@ type Queue struct {
 	closed            sync.Once
 	committers, saver sync.WaitGroup
 
+	held      holdings
 	used      atomic.Int64 // bytes of all files
 	free      atomic.Int64
 	freeAsked atomic.Int64 // Unix ns
@@ -66,7 +67,7 @@ func open(cfg Config, reg prometheus.Registerer, log *slog.Logger, adjust func(*
 	}
 	q := &Queue{
 		cfg: cfg, log: log, m: newMetrics(reg),
-		readable: make(chan struct{}, 1), closing: make(chan struct{}),
+		readable: make(chan struct{}, 1), closing: make(chan struct{}), held: holdings{of: map[string]int64{}},
 		openFile: os.OpenFile, freeSpace: freeSpace,
 		fail: func(point string) error { return failpoint.Hit("queue/" + point) },
 	}
@@ -134,9 +135,9 @@ func (q *Queue) takeDir() error {
 func (q *Queue) laneDir(lane gosight.Lane) string { return filepath.Join(q.cfg.Dir, laneName(lane)) }
 func (q *Queue) damagedDir() string               { return filepath.Join(q.cfg.Dir, "damaged") }
 
-// Put adds values to the lane's current group commit, in order and all or none; Commit.Wait tells the outcome. The
-// caller must not change the values until then.
-func (q *Queue) Put(lane gosight.Lane, values ...[]byte) *Commit {
+// Put adds a project's values to the lane's current group commit, in order and all or none; Commit.Wait tells the
+// outcome. The caller must not change the values until then. Without a project they are nobody's, and have no share.
+func (q *Queue) Put(lane gosight.Lane, project string, values ...[]byte) *Commit {
 	l := q.lane(lane)
 	if l == nil {
 		return refused(fmt.Errorf("put into lane %v: no such lane", lane))
@@ -153,30 +154,36 @@ func (q *Queue) Put(lane gosight.Lane, values ...[]byte) *Commit {
 		q.m.refused.WithLabelValues(l.name, "too_large").Add(float64(len(values)))
 		return refused(fmt.Errorf("values of %d bytes, limit %d: %w", size, q.cfg.PendingBytes, ErrTooLarge))
 	}
-	if reason := q.full(l, size); reason != "" {
+	if reason := q.full(l, project, size); reason != "" {
 		q.m.refused.WithLabelValues(l.name, string(reason)).Add(float64(len(values)))
 		return refused(&FullError{Lane: lane, Reason: reason, RetryAfter: q.cfg.RetryAfter})
 	}
-	return l.put(values)
+	return l.put(project, values)
 }
 
 // full says why size more bytes cannot be taken now, or "". Replay meets both disk limits earlier than events.
-func (q *Queue) full(l *lane, size int) Reason {
+func (q *Queue) full(l *lane, project string, size int) Reason {
 	l.mu.Lock()
-	pending := l.pendingBytes
+	pending, waiting := l.pendingBytes, l.waiting[project]
 	l.mu.Unlock()
 	limit, floor := q.cfg.MaxBytes, q.cfg.MinFreeBytes
 	if l.id == gosight.Lane_LANE_REPLAY {
 		limit = int64(float64(limit) * q.cfg.ReplayShare)
 		floor *= 2
 	}
-	switch need := int64(pending + size); {
-	case pending+size > q.cfg.PendingBytes:
+	memory := int64(q.cfg.PendingBytes - pending)
+	disk, free := limit-q.used.Load()-int64(pending), q.free.Load()-floor-int64(pending)
+	switch need := int64(size); {
+	case need > memory:
 		return ReasonBusy
-	case q.used.Load()+need > limit:
+	case need > disk:
 		return ReasonSize
-	case q.free.Load()-need < floor:
+	case need > free:
 		return ReasonFreeSpace
+	case project == "":
+		return ""
+	case q.cfg.unfair(waiting, need, memory), q.cfg.unfair(q.held.get(project)+waiting, need, min(disk, free)):
+		return ReasonShare
 	}
 	return ""
 }

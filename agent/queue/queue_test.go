@@ -56,7 +56,7 @@ func put(t testing.TB, q *Queue, lane gosight.Lane, values ...string) {
 	for i, value := range values {
 		raw[i] = []byte(value)
 	}
-	if err := q.Put(lane, raw...).Wait(t.Context()); err != nil {
+	if err := q.Put(lane, "", raw...).Wait(t.Context()); err != nil {
 		t.Fatalf("put: %v", err)
 	}
 }
@@ -178,7 +178,7 @@ func TestSurvivesReopening(t *testing.T) {
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Put(events, []byte("late")).Wait(t.Context()); !errors.Is(err, ErrClosed) {
+	if err := q.Put(events, "", []byte("late")).Wait(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Fatalf("put after close: %v", err)
 	}
 	if _, err := q.Read(t.Context(), 1); !errors.Is(err, ErrClosed) {

@@ -121,8 +121,7 @@ func (l *lane) lend(segment *segment, found []storedGroup, from, covered uint64)
 func (l *lane) finish(ref reference) bool {
 	l.delivered.add(ref.key.seq, ref.key.seq+1)
 	l.dirty = true
-	ref.segment.left.add(ref.key, -1)
-	l.depth.add(ref.key, -1)
+	l.letGo(ref.segment, ref.key)
 	return l.retire(ref.segment)
 }
 
@@ -209,8 +208,7 @@ func (l *lane) quarantine(segment *segment, cause error) error {
 // reader's hands. missing is how many undelivered groups are neither; with gone the segment must be dropped. mu is
 // held.
 func (l *lane) recount(segment *segment) (missing int, gone bool) {
-	l.depth = l.depth.minus(segment.left)
-	segment.left = tally{}
+	l.forget(segment)
 	found := map[uint64]bool{}
 	if n := len(segment.raw); segment.endUnknown && n > 0 {
 		segment.last = max(segment.last, segment.raw[n-1].seq)
@@ -220,7 +218,7 @@ func (l *lane) recount(segment *segment) (missing int, gone bool) {
 	for _, group := range segment.raw {
 		found[group.seq] = true
 		if !l.delivered.has(group.seq) {
-			segment.left.add(group.groupKey, 1)
+			l.hold(segment, group.groupKey)
 		}
 	}
 	l.released = slices.DeleteFunc(l.released, func(r reference) bool {
@@ -228,7 +226,7 @@ func (l *lane) recount(segment *segment) (missing int, gone bool) {
 	})
 	for seq, ref := range l.inFlight {
 		if ref.segment == segment && !found[seq] {
-			segment.left.add(ref.key, 1)
+			l.hold(segment, ref.key)
 		}
 	}
 	for seq := segment.first; seq <= segment.last; seq++ {
@@ -237,12 +235,7 @@ func (l *lane) recount(segment *segment) (missing int, gone bool) {
 			missing++
 		}
 	}
-	l.depth = l.depth.plus(segment.left)
 	return missing, l.retire(segment)
-}
-
-func (t tally) plus(u tally) tally {
-	return tally{t.groups + u.groups, t.values + u.values, t.bytes + u.bytes}
 }
 
 func (t tally) minus(u tally) tally {

@@ -17,7 +17,7 @@ import (
 func (q *Queue) openLane(id gosight.Lane, mark watermark) (*lane, error) {
 	l := &lane{
 		queue: q, id: id, name: laneName(id), dir: q.laneDir(id), log: q.log, m: q.m.lane(laneName(id)),
-		wake: make(chan struct{}, 1), inFlight: map[uint64]reference{},
+		wake: make(chan struct{}, 1), inFlight: map[uint64]reference{}, waiting: map[string]int64{},
 		delivered: mark.Delivered, nextSeq: max(mark.Next, 1),
 	}
 	if err := l.find(l.dir, ""); err != nil {
@@ -72,12 +72,11 @@ func (l *lane) find(dir, prefix string) error {
 
 // recover counts what the segment still has to deliver, and quarantines it if it is damaged.
 func (l *lane) recover(segment *segment) error {
-	var known tally
 	last := segment.first - 1
-	err := segment.inspect(func(key groupKey) {
+	size, err := segment.inspect(func(key groupKey) {
 		last = max(last, key.seq)
 		if !l.delivered.has(key.seq) {
-			known.add(key, 1)
+			l.hold(segment, key)
 		}
 		if l.readAt == 0 {
 			l.readAt = key.at
@@ -86,8 +85,7 @@ func (l *lane) recover(segment *segment) error {
 	if filepath.Dir(segment.path) == l.queue.damagedDir() && err == nil {
 		err = errDamaged // salvaged by an earlier run: stay with what its bytes hold
 	}
-	segment.left, segment.last = known, last
-	l.depth = l.depth.plus(known)
+	segment.last = last
 	if err != nil {
 		if !errors.Is(err, errDamaged) {
 			return err
@@ -101,6 +99,8 @@ func (l *lane) recover(segment *segment) error {
 		l.nextSeq = max(l.nextSeq, segment.last+1, segment.first+1)
 		return nil
 	}
+	l.queue.used.Add(size - segment.size)
+	segment.size = size
 	l.nextSeq = max(l.nextSeq, last+1)
 	if err := segment.close(); err != nil {
 		l.log.Warn("queue: close segment", "segment", segment.path, "error", err)

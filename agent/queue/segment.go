@@ -49,6 +49,7 @@ type segment struct {
 	// endUnknown: the index broke before it said what last is.
 	endUnknown bool
 	left       tally
+	held       map[string]int64 // of left, by project
 }
 
 // tally counts what a segment or a lane still has to deliver.
@@ -210,21 +211,22 @@ func (s *segment) closeLocked() error {
 	return errors.Join(errs...)
 }
 
-// inspect walks the index of a segment from an earlier run, without reading values, and calls visit for each
-// group. Groups of a segment are numbered without gaps from its name on, and the index's sequence is its last
+// inspect walks the index of a segment from an earlier run, without reading values, calls visit for each group, and
+// returns the size of what was written: bbolt makes files longer than that, with holes. Groups of a segment are numbered without gaps from its name on, and the index's sequence is its last
 // group: where that does not hold, or where one of bbolt's two roots is torn (bbolt would silently go back to
 // the older one), the error is errDamaged.
-func (s *segment) inspect(visit func(groupKey)) error {
+func (s *segment) inspect(visit func(groupKey)) (size int64, err error) {
 	if err := checkRoots(s.path); err != nil {
-		return err
+		return 0, err
 	}
 	if err := s.acquire(); err != nil {
-		return err
+		return 0, err
 	}
 	defer s.mu.RUnlock()
 	next := s.first
-	return guard(func() error {
+	err = guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
+			size = tx.Size()
 			index := tx.Bucket(groupsBucket)
 			if index == nil {
 				return nil // created, and nothing committed
@@ -247,6 +249,7 @@ func (s *segment) inspect(visit func(groupKey)) error {
 			return nil
 		})
 	})
+	return size, err
 }
 
 // scan reads groups from number from to number upTo that skip does not name, until they hold maxBytes (at least

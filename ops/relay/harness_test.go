@@ -182,7 +182,7 @@ func batch(t testing.TB, n int) []byte {
 
 func put(t testing.TB, q *queue.Queue, values ...[]byte) {
 	t.Helper()
-	if err := q.Put(gosight.Lane_LANE_EVENTS, values...).Wait(context.Background()); err != nil {
+	if err := q.Put(gosight.Lane_LANE_EVENTS, "shop", values...).Wait(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 }
