@@ -2,9 +2,12 @@ package api
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +94,9 @@ func TestMatrix(t *testing.T) {
 	keeper := keeperOf(t, st)
 	cfg := Default()
 	cfg.AdminToken = adminToken
+	// For the routes that are there only then.
+	cfg.OIDC.Issuer, cfg.OIDC.ClientID, cfg.OIDC.PublicURL = startProvider(t, nil).URL, "gosight", "http://127.0.0.1"
+	cfg.OIDC.Grants = map[string]string{"team": "viewer:shop"}
 	s, err := New(cfg, st, keeper, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +159,7 @@ func TestMatrix(t *testing.T) {
 		}
 	}
 
+	t.Run("beside the operations", func(t *testing.T) { testPlainRoutes(t, s, server.URL, secrets) })
 	t.Run("a token for all projects is made by an admin of all only", func(t *testing.T) {
 		for caller, want := range map[string]int{"admin": 403, "installation": 200} {
 			if got := status(t, "POST", server.URL+base+"/tokens?project=*", `{"role":"admin"}`, secrets[caller]); got != want {
@@ -165,6 +172,94 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("status %d", got)
 		}
 	})
+}
+
+// What the port serves beside the operations, and what each caller of callersInOrder is answered; 0 is whatever the UI's
+// files come to, where they were built and where not. What is public shows the same to everybody: those files, the ways
+// to sign in, and where the provider sends people back to, who here began nothing.
+var plainRoutes = map[string][8]int{
+	"/":                                 {},
+	"GET /auth/methods":                 {200, 200, 200, 200, 200, 200, 200, 200},
+	"POST /auth/sign-out":               {303, 303, 303, 303, 303, 303, 303, 303},
+	"POST /auth/token":                  {303, 303, 303, 303, 303, 303, 303, 303},
+	"GET /auth/oidc":                    {302, 302, 302, 302, 302, 302, 302, 302},
+	"GET /auth/callback":                {403, 403, 403, 403, 403, 403, 403, 403},
+	"GET " + base + "/openapi.json":     {401, 401, 401, 200, 200, 200, 200, 200},
+	"GET " + base + "/openapi.yaml":     {401, 401, 401, 200, 200, 200, 200, 200},
+	"GET " + base + "/openapi-3.0.json": {401, 401, 401, 200, 200, 200, 200, 200},
+	"GET " + base + "/openapi-3.0.yaml": {401, 401, 401, 200, 200, 200, 200, 200},
+}
+
+func testPlainRoutes(t *testing.T, s *Server, at string, secrets map[string]string) {
+	served := &recorder{ServeMux: http.NewServeMux()}
+	if err := s.route(served); err != nil {
+		t.Fatal(err)
+	}
+	rest := maps.Clone(plainRoutes)
+	for _, pattern := range served.patterns {
+		if _, ok := matrix[strings.Replace(pattern, " "+base, " ", 1)]; ok {
+			continue
+		}
+		want, ok := rest[pattern]
+		if !ok {
+			t.Errorf("%s is not in the matrix: say there what each caller is answered", pattern)
+			continue
+		}
+		delete(rest, pattern)
+		method, path, ok := strings.Cut(pattern, " ")
+		if !ok {
+			method, path = "GET", pattern
+		}
+		s.sessions.tried.Purge() // not what is asked here
+		bodies := map[string]bool{}
+		for i, caller := range callersInOrder {
+			r, err := http.NewRequestWithContext(t.Context(), method, at+path, strings.NewReader(url.Values{"token": {secrets[caller]}}.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if secrets[caller] != "" {
+				r.Header.Set("Authorization", "Bearer "+secrets[caller])
+			}
+			answer, err := http.DefaultTransport.RoundTrip(r) // follows no redirect
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if err != nil || want[i] != 0 && answer.StatusCode != want[i] {
+				t.Errorf("%s by %s: status %d, want %d; %v", pattern, caller, answer.StatusCode, want[i], err)
+			}
+			if answer.StatusCode == 200 || want[i] == 0 {
+				bodies[string(body)] = true
+			}
+			session := slices.ContainsFunc(answer.Cookies(), func(c *http.Cookie) bool { return c.Name == cookieName && c.Value != "" })
+			if known := want[i] != 401 && i >= 3; session != (pattern == "POST /auth/token" && known) {
+				t.Errorf("%s by %s: a session is given: %v", pattern, caller, session)
+			}
+		}
+		if len(bodies) > 1 {
+			t.Errorf("%s tells some callers more than others", pattern)
+		}
+	}
+	for pattern := range rest {
+		t.Errorf("the matrix has %s, which the port does not serve", pattern)
+	}
+}
+
+// recorder remembers the patterns of the routes.
+type recorder struct {
+	*http.ServeMux
+	patterns []string
+}
+
+func (r *recorder) Handle(pattern string, handler http.Handler) {
+	r.patterns = append(r.patterns, pattern)
+	r.ServeMux.Handle(pattern, handler)
+}
+
+func (r *recorder) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	r.Handle(pattern, http.HandlerFunc(handler))
 }
 
 // status is the answer's; of a stream, that it has begun.

@@ -70,14 +70,9 @@ func New(cfg Config, st *store.Store, keeper *access.Keeper, reg prometheus.Regi
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	s.spec = s.register(mux)
-	declared(s.spec)
-	s.serveSignIn(mux)
-	pages, err := newPages(ui.Dist)
-	if err != nil {
-		return nil, fmt.Errorf("open the UI's files: %w", err)
+	if err := s.route(mux); err != nil {
+		return nil, err
 	}
-	mux.Handle("/", pages)
 
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1400), gzhttp.ExceptContentTypes([]string{
 		"text/event-stream", "font/woff2", "image/png", "application/gzip", "application/vnd.apache.parquet",
@@ -90,6 +85,25 @@ func New(cfg Config, st *store.Store, keeper *access.Keeper, reg prometheus.Regi
 	sameOrigin := http.NewCrossOriginProtection()
 	s.handler = s.observed(securityHeaders(cfg.ReplaySources, s.admitted(sameOrigin.Handler(compress(mux)))))
 	return s, nil
+}
+
+// router is where routes are put: a mux, or a test that wants to know them.
+type router interface {
+	humago.Mux
+	Handle(pattern string, handler http.Handler)
+}
+
+// route registers all that the port serves.
+func (s *Server) route(mux router) error {
+	s.spec = s.register(mux)
+	declared(s.spec)
+	s.serveSignIn(mux)
+	pages, err := newPages(ui.Dist)
+	if err != nil {
+		return fmt.Errorf("open the UI's files: %w", err)
+	}
+	mux.Handle("/", pages)
+	return nil
 }
 
 // Handler is the API and the UI, for servers that bring their own listener.
@@ -120,7 +134,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 // register declares every operation; the OpenAPI document is what this code says.
-func (s *Server) register(mux *http.ServeMux) *huma.OpenAPI {
+func (s *Server) register(mux router) *huma.OpenAPI {
 	cfg := huma.DefaultConfig("GoSight", "1")
 	cfg.Info.Description = "Sessions, replays and signals of one GoSight installation. " +
 		"Times are Unix milliseconds; lists are paged by an opaque cursor."

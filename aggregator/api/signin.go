@@ -168,7 +168,7 @@ func (s *Server) byToken(id string, now time.Time) (identity, bool) {
 }
 
 // serveSignIn registers what is open to all, so that people can become somebody.
-func (s *Server) serveSignIn(mux *http.ServeMux) {
+func (s *Server) serveSignIn(mux router) {
 	mux.HandleFunc("POST /auth/token", func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 4096)
 		s.signInWithToken(w, r, r.PostFormValue("token"), local(r.PostFormValue("to")))

@@ -129,14 +129,21 @@ func (s *Server) bind() (*net.UDPConn, error) {
 
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
+	for pattern, served := range s.routes() {
+		mux.Handle(pattern, served)
+	}
+	return mux
+}
+
+// routes are all that the relay's port serves, by pattern; what admit does not stand before is for everybody.
+func (s *Server) routes() map[string]http.Handler {
 	path, relay := gosightconnect.NewRelayHandler(relay{s},
 		connect.WithCodec(wire.Codec{}),
 		// Frames are compressed already; without gzip there are no gzip bombs.
 		connect.WithCompression("gzip", nil, nil),
 		connect.WithReadMaxBytes(s.cfg.MaxFrameBytes+frameOverhead),
 	)
-	mux.Handle("POST "+path, s.admit(relay))
-	return mux
+	return map[string]http.Handler{"POST " + path: s.admit(relay)}
 }
 
 func (s *Server) serveHTTP2(handler http.Handler) {

@@ -40,9 +40,15 @@ type running struct {
 	*Server
 	http2, http3 gosightconnect.RelayClient
 	raw          *http.Client
+	roots        *x509.CertPool
 }
 
 func start(t *testing.T, producer kafka, change ...func(*Config)) *running {
+	t.Helper()
+	return startWith(t, producer, NoRegistry{}, change...)
+}
+
+func startWith(t *testing.T, producer kafka, known Registry, change ...func(*Config)) *running {
 	t.Helper()
 	cert, key, ca, err := devcert.Ensure(t.TempDir())
 	if err != nil {
@@ -54,7 +60,7 @@ func start(t *testing.T, producer kafka, change ...func(*Config)) *running {
 	for _, c := range change {
 		c(&cfg)
 	}
-	server, err := New(cfg, producer, NoRegistry{}, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	server, err := New(cfg, producer, known, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +86,7 @@ func start(t *testing.T, producer kafka, change ...func(*Config)) *running {
 	client := func(transport http.RoundTripper) gosightconnect.RelayClient {
 		return gosightconnect.NewRelayClient(&http.Client{Transport: transport}, "https://"+server.Addr())
 	}
-	return &running{server, client(over2), client(over3), &http.Client{Transport: over2}}
+	return &running{server, client(over2), client(over3), &http.Client{Transport: over2}, roots}
 }
 
 func frame(t *testing.T, values ...[]byte) []byte {
