@@ -1,6 +1,6 @@
 // How long a page's main thread was in some scripts, in milliseconds of processor time: on a shared machine the wall
 // clock also counts what others did meanwhile.
-import type { Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 
 export interface Thread {
   /** In the scripts asked for. */
@@ -50,6 +50,72 @@ export async function watchThread(page: Page, mine: RegExp): Promise<() => Promi
     const most = (times: Map<string, number>): [string, number][] =>
       [...times].map(([name, time]): [string, number] => [name, time * scale]).sort((a, b) => b[1] - a[1]);
     return { scripts: scripts * scale, all, files: most(files), functions: most(functions).slice(0, 40) };
+  };
+}
+
+export interface Stretch {
+  /** In the scripts asked for, with what they made the browser do, in milliseconds of processor time. */
+  scripts: number;
+  /** The whole task, on the wall clock. */
+  task: number;
+}
+
+interface Traced {
+  name: string;
+  ph: string;
+  pid: number;
+  tid: number;
+  ts: number;
+  dur: number;
+  tdur?: number;
+  args: { data?: { url?: string }; name?: string };
+}
+
+/**
+ * Begins to watch; the function it gives ends that, and tells of the task in which the scripts whose address `mine`
+ * matches held the main thread longest, and of the longest task of all. What the browser does of its own accord in
+ * the same task, such as finding what is under the pointer, is in no script.
+ */
+export async function watchTasks(
+  browser: Browser,
+  page: Page,
+  mine: RegExp,
+): Promise<() => Promise<{ ours: Stretch; longest: Stretch }>> {
+  await browser.startTracing(page, {
+    categories: ["toplevel", "v8", "devtools.timeline", "disabled-by-default-devtools.timeline"],
+  });
+  return async () => {
+    const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: Traced[] };
+    const thread = ({ pid, tid }: Traced) => `${pid}.${tid}`;
+    const mains = new Set(
+      traceEvents
+        .filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain")
+        .map(thread),
+    );
+    // Outer ones first, where two begin together.
+    const events = traceEvents
+      .filter((event) => event.ph === "X" && mains.has(thread(event)))
+      .sort((a, b) => a.ts - b.ts || b.dur - a.dur);
+    const within = (event: Traced, outer: Traced | undefined) =>
+      !!outer && thread(event) === thread(outer) && event.ts + event.dur <= outer.ts + outer.dur;
+    const stretches: Stretch[] = [];
+    let task: Traced | undefined;
+    let script: Traced | undefined;
+    for (const event of events) {
+      const { name, dur, tdur = dur, args } = event;
+      if (name === "RunTask" && !within(event, task)) {
+        task = event;
+        stretches.push({ scripts: 0, task: dur / 1000 });
+      }
+      // Microtasks say not whose they are: they count as ours.
+      if ((!mine.test(args.data?.url ?? "") && name !== "RunMicrotasks") || within(event, script)) continue;
+      script = event;
+      const stretch = stretches.at(-1);
+      if (stretch && within(event, task)) stretch.scripts += tdur / 1000;
+    }
+    const most = (of: keyof Stretch) =>
+      stretches.reduce((a, b) => (b[of] > a[of] ? b : a), { scripts: 0, task: 0 });
+    return { ours: most("scripts"), longest: most("task") };
   };
 }
 

@@ -14,9 +14,13 @@ export interface RecorderSettings {
   url(url: string): string;
   canvas: boolean;
   inlineStyles: boolean;
+  maxNodes: number;
+  /** The page has, or has grown to, more elements than that. */
+  refuse(nodes: number): void;
 }
 
 export interface Recorder {
+  /** Takes the page anew; begins again where the page was refused and is small enough by now. */
   snapshot(): void;
   stop(): void;
 }
@@ -108,46 +112,87 @@ function emptyFrame({ type, data }: eventWithTime): boolean {
   return !!data.isAttachIframe && !(data.adds[0]?.node as Serialized | undefined)?.childNodes?.length;
 }
 
+/** Elements that may come before they are counted again, however close to the limit a page is. */
+const LEAST_ROOM = 1_000;
+
 export function record(settings: RecorderSettings): Recorder {
   let changes = 0;
   let taken = 0;
-  const stop = rrweb({
-    emit(event) {
-      if (emptyFrame(event)) return;
-      scrubEvent(settings, event);
-      const whole = event.type === EventType.FullSnapshot || event.type === EventType.Meta;
-      settings.emit(whole ? "full_snapshot" : "mutation", event, event.timestamp);
-      if (whole) {
-        changes = 0;
-        taken = event.timestamp;
-      } else if (++changes >= CHECKPOINT && event.timestamp - taken >= CHECKPOINT_MS) {
-        rrweb.takeFullSnapshot(true);
-      }
-    },
-    blockClass: "gosight-block",
-    blockSelector: settings.blocked,
-    maskTextClass: "gosight-mask",
-    maskTextSelector: settings.masked,
-    maskTextFn: mask,
-    // By tag, not by type: rrweb's list of types leaves out hidden and new ones.
-    maskInputOptions: FIELDS,
-    maskInputFn: (text, element) =>
-      element.hasAttribute("data-gosight-unmask") && !secret(element) ? text : mask(text),
-    inlineStylesheet: settings.inlineStyles,
-    recordCanvas: settings.canvas,
-    slimDOMOptions: "all",
-    // `pointer`, `scroll` and `click` events are the measure; a player needs only what the eye would miss.
-    sampling: {
-      mousemove: 100,
-      mousemoveCallback: 1_000,
-      mouseInteraction: { MouseDown: false, MouseUp: false },
-      scroll: 250,
-      input: "last",
-      media: 800,
-    },
-    errorHandler: () => true,
+  let room = 0;
+  let stop: (() => void) | undefined;
+  const end = () => {
+    guard.disconnect();
+    stop?.();
+    stop = undefined;
+  };
+  const refused = (): boolean => {
+    const nodes = document.getElementsByTagName("*").length;
+    room = Math.max(settings.maxNodes - nodes, LEAST_ROOM);
+    // This way round, since a core of before, from a cache, says no limit.
+    if (!(nodes > settings.maxNodes)) return false;
+    end();
+    settings.refuse(nodes);
+    return true;
+  };
+  // Observers are told in the order in which they were made: this one ends rrweb before it has seen what is too much.
+  const guard = new MutationObserver((records) => {
+    for (const { addedNodes } of records) {
+      room -= sizeOf(addedNodes, room);
+      if (room < 0) return void refused();
+    }
   });
-  return { snapshot: () => rrweb.takeFullSnapshot(true), stop: () => stop?.() };
+  const begin = () => {
+    if (refused()) return;
+    guard.observe(document, { childList: true, subtree: true });
+    stop = rrweb({
+      emit(event) {
+        if (emptyFrame(event)) return;
+        scrubEvent(settings, event);
+        const whole = event.type === EventType.FullSnapshot || event.type === EventType.Meta;
+        settings.emit(whole ? "full_snapshot" : "mutation", event, event.timestamp);
+        if (whole) {
+          changes = 0;
+          taken = event.timestamp;
+        } else if (++changes >= CHECKPOINT && event.timestamp - taken >= CHECKPOINT_MS) {
+          rrweb.takeFullSnapshot(true);
+        }
+      },
+      blockClass: "gosight-block",
+      blockSelector: settings.blocked,
+      maskTextClass: "gosight-mask",
+      maskTextSelector: settings.masked,
+      maskTextFn: mask,
+      // By tag, not by type: rrweb's list of types leaves out hidden and new ones.
+      maskInputOptions: FIELDS,
+      maskInputFn: (text, element) =>
+        element.hasAttribute("data-gosight-unmask") && !secret(element) ? text : mask(text),
+      inlineStylesheet: settings.inlineStyles,
+      recordCanvas: settings.canvas,
+      slimDOMOptions: "all",
+      // `pointer`, `scroll` and `click` events are the measure; a player needs only what the eye would miss.
+      sampling: {
+        mousemove: 100,
+        mousemoveCallback: 1_000,
+        mouseInteraction: { MouseDown: false, MouseUp: false },
+        scroll: 250,
+        input: "last",
+        media: 800,
+      },
+      errorHandler: () => true,
+    });
+  };
+  begin();
+  return { snapshot: () => (stop ? rrweb.takeFullSnapshot(true) : begin()), stop: end };
+}
+
+/** How many nodes came, with what is in them; stops counting past `room`. */
+function sizeOf(nodes: NodeList, room: number): number {
+  let size = nodes.length;
+  for (let i = 0; i < nodes.length && size <= room; i++) {
+    const node = nodes[i] as Node;
+    if (node.hasChildNodes()) size += (node as Element).getElementsByTagName("*").length;
+  }
+  return size;
 }
 
 const secret = (element: HTMLElement) => /password|hidden/.test((element as HTMLInputElement).type);

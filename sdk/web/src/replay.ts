@@ -22,11 +22,6 @@ export function replay(page: Page, options: Exclude<Settings["replay"], false>, 
   let recorder: Recorder | undefined;
   const load = async () => {
     if (!line.wanted() || !page.scope.open) return;
-    const nodes = document.getElementsByTagName("*").length;
-    if (nodes > options.maxNodes) {
-      page.emit("custom", { name: "gosight_replay_refused", props: { nodes } });
-      return;
-    }
     const { record, ReplayColumns } = await page.settings.chunks.recorder();
     if (!page.scope.open) return;
     line.body(() => new ReplayColumns());
@@ -38,14 +33,14 @@ export function replay(page: Page, options: Exclude<Settings["replay"], false>, 
       quietly(() => recorder?.snapshot());
     });
     recorder = record({
+      ...options,
       emit: (type, event, timestamp) => {
         if (line.wanted()) line.emit(type, event, timestamp);
       },
       masked: page.masked,
       blocked: page.blocked,
       url: (url) => cleanUrl(url, page.settings),
-      canvas: options.canvas,
-      inlineStyles: options.inlineStyles,
+      refuse: (nodes) => page.emit("custom", { name: "gosight_replay_refused", props: { nodes } }),
     });
   };
   const soon = () => whenIdle(() => void load().catch(() => undefined));
