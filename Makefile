@@ -81,7 +81,7 @@ test-kafka: $(SDK) $(UI) ## the bus and the whole system on Apache Kafka, three 
 test-fleet: $(BINARIES) ## two regions in network namespaces: the nearest agent, failures, partitions, bad lines (root only)
 	. ops/e2e/browser.sh && GOSIGHT_BIN=$(CURDIR)/bin go test -count=1 -timeout 10m -v ./ops/fleet/
 
-corpus: $(BINARIES) ## the browser corpus: 106 small pages, and the signals that each must and must not give
+corpus: $(BINARIES) ## the browser corpus: 109 small pages, and the signals that each must and must not give
 	. ops/e2e/browser.sh && npm test --silent -w ops/e2e -- corpus.test.ts
 
 lint: $(NPM) tools $(SDK) $(UI) ## formatting, vet, staticcheck, buf, biome, types, generated code up to date

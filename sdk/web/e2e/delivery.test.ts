@@ -220,10 +220,10 @@ describe("delivery", { concurrent: true }, () => {
     expect(native).toEqual(["fetch/1 true", "pushState/2 true", "addEventListener/2 true"]);
   });
 
-  test("a page of a quarter of a million nodes says that it is not replayed", async ({ agent, page }) => {
+  test("a page of more than 100,000 elements says that it is not replayed", async ({ agent, page }) => {
     agent.pages.set(
       "/",
-      html(`<div id="d"></div><script>d.innerHTML="<i></i>".repeat(250000)</script>${tag(agent)}`),
+      html(`<div id="d"></div><script>d.innerHTML="<i></i>".repeat(100000)</script>${tag(agent)}`),
     );
     await page.goto(agent.url);
     await agent.until(() => tracked(agent).includes("gosight_replay_refused"), "marker");
@@ -231,11 +231,11 @@ describe("delivery", { concurrent: true }, () => {
   });
 
   for (const [how, grow] of [
-    ["at once", `d.innerHTML = "<i></i>".repeat(250000)`],
-    ["in one piece", `d.innerHTML = "<p>" + "<b><i></i></b>".repeat(125000) + "</p>"`],
+    ["at once", `d.innerHTML = "<i></i>".repeat(110000)`],
+    ["in one piece", `d.innerHTML = "<p>" + "<b><i></i></b>".repeat(55000) + "</p>"`],
     [
       "by and by",
-      `for (let i = 0; i < 250; i++) { d.append(document.createElement("p")); d.lastChild.innerHTML = "<i></i>".repeat(1000); await null }`,
+      `for (let i = 0; i < 110; i++) { d.append(document.createElement("p")); d.lastChild.innerHTML = "<i></i>".repeat(1000); await null }`,
     ],
   ] as const) {
     test(`a page that grows to that size, ${how}, is replayed no further`, async ({ agent, page }) => {

@@ -73,18 +73,20 @@ export function watchChanges(page: Page, roots: ShadowRoot[], tell: (change: Raw
   for (const root of roots) watch(root);
 }
 
-/** The open shadow roots of a tree, and nothing for each element without: a host looks like any other element. */
-function* rootsIn(tree: ParentNode): Generator<ShadowRoot | null> {
+/** The open shadow roots of a tree; now and then nothing, since a host looks like any other of very many elements. */
+function* rootsIn(tree: ParentNode): Generator<ShadowRoot | undefined> {
+  let without = 0;
   for (const { shadowRoot } of tree.querySelectorAll("*")) {
-    yield shadowRoot;
-    if (shadowRoot) yield* rootsIn(shadowRoot);
+    if (shadowRoot) {
+      yield shadowRoot;
+      yield* rootsIn(shadowRoot);
+    } else if (++without % 64 === 0) yield undefined;
   }
 }
 
 /** What a page of common size needs is done at once; a huge one is let breathe in between. */
 function inSlices<T>(scope: Scope, items: Iterator<T>, fn: (item: T) => void): void {
-  const until = performance.now() + SLICE_MS;
-  for (let i = 1; i % 64 || performance.now() < until; i++) {
+  for (const until = performance.now() + SLICE_MS; performance.now() < until; ) {
     const { done, value } = items.next();
     if (done) return;
     fn(value);
