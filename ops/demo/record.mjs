@@ -4,7 +4,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { chromium } from "playwright-core";
+import { launch } from "../e2e/browser.mjs";
 import { visits } from "./visits.mjs";
 
 const ready = JSON.parse(await readFile(process.argv[2], "utf8"));
@@ -70,19 +70,7 @@ const agentRelay = await relay(agent, {
 // The page's SDK sends to where it was loaded from, so the page is to load it from the relay.
 const shop = await relay(`http://${ready.demo}`, { change: (html) => html.replace(agent, agentRelay) });
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 await mkdir(folder, { recursive: true });
 const manifest = [];
 for (const visit of visits) {

@@ -4,7 +4,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath, launch, System, until } from "./system.ts";
+import { browserPath, launch } from "./browser.mjs";
+import { System, until } from "./system.ts";
 
 if (!browserPath) console.warn("NOT RUN: canaries in a browser, since no Chromium was found");
 

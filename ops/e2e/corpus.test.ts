@@ -5,8 +5,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { browserPath, launch } from "./browser.mjs";
 import { type CorpusPage, corpus } from "./corpus/pages.ts";
-import { browserPath, launch, System, until } from "./system.ts";
+import { System, until } from "./system.ts";
 
 if (!browserPath) console.warn("NOT RUN: the browser corpus, since no Chromium was found");
 

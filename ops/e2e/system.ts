@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, chromium } from "playwright-core";
 
 /** What is tested: bin/gosight, or the program that GOSIGHT_BIN names. */
 const program = process.env.GOSIGHT_BIN ?? new URL("../../bin/gosight", import.meta.url).pathname;
@@ -72,24 +71,3 @@ export async function until(what: string, ms: number, holds: () => Promise<boole
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
-
-/** The browser that ops/e2e/browser.sh found, or "" where there is none. */
-export const browserPath =
-  process.env.GOSIGHT_CHROMIUM ??
-  ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync) ??
-  "";
-
-export const launch = (): Promise<Browser> =>
-  chromium.launch({
-    executablePath: browserPath,
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });

@@ -6,7 +6,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch, System, until } from "./system.ts";
+import { launch } from "./browser.mjs";
+import { System, until } from "./system.ts";
 import { replay } from "./traces/hand.ts";
 import { hands } from "./traces/hands.ts";
 

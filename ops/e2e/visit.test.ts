@@ -2,7 +2,8 @@
 import { mkdir } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath, launch, System, until } from "./system.ts";
+import { browserPath, launch } from "./browser.mjs";
+import { System, until } from "./system.ts";
 
 if (!browserPath) console.warn("NOT RUN: the visit in a browser, since no Chromium was found");
 

@@ -2,9 +2,9 @@
 import { copyFileSync, existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Browser, chromium, type Frame, type Page } from "playwright-core";
+import type { Browser, Frame, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { executablePath, flags, runnable } from "./chromium";
+import { launch, runnable } from "./chromium";
 import { startServer } from "./server";
 
 type Node = { type: number; id: number; [key: string]: unknown };
@@ -192,7 +192,7 @@ describe.skipIf(!runnable)("a hostile recording in Chromium", { timeout: 60_000 
       body: JSON.stringify(recording(hostile, canary)),
     });
     expect(added.ok).toBe(true);
-    browser = await chromium.launch({ executablePath, args: flags });
+    browser = await launch();
   }, 90_000);
   afterAll(async () => {
     await browser?.close();

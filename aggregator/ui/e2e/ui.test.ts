@@ -1,9 +1,9 @@
 // @vitest-environment node
 import { readFileSync } from "node:fs";
 import axe from "axe-core";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { executablePath, flags, runnable } from "./chromium";
+import { launch, runnable } from "./chromium";
 import { type Seeded, startServer } from "./server";
 
 interface Fixture {
@@ -38,7 +38,7 @@ describe.skipIf(!runnable)("the UI in Chromium", { timeout: 30_000 }, () => {
   beforeAll(async () => {
     const server = await startServer();
     ({ seeded, stop } = server);
-    browser = await chromium.launch({ executablePath, args: flags });
+    browser = await launch();
   }, 90_000);
   afterAll(async () => {
     await browser?.close();

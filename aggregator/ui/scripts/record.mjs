@@ -3,16 +3,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launch } from "../../../ops/e2e/browser.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const recorder = createRequire(import.meta.url)
   .resolve("@rrweb/record")
   .replace(/record\.(c?js|js)$/, "record.umd.cjs");
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--headless", "--no-sandbox", "--disable-gpu"],
-});
+const browser = await launch();
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
 await page.addInitScript({ content: readFileSync(recorder, "utf8") });
 await page.goto("about:blank");
