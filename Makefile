@@ -61,7 +61,7 @@ test-ts: $(SDK) $(UI)
 
 e2e: $(BINARIES) ## end to end: real programs, a real browser, the real engines
 	go test -count=1 -timeout 20m -v ./ops/e2e/
-	. ops/e2e/browser.sh && npm test --silent -w ops/e2e -- visit.test.ts canaries.test.ts corpus.test.ts latency.test.ts
+	. ops/e2e/browser.sh && npm test --silent -w ops/e2e -- visit.test.ts settings.test.ts canaries.test.ts corpus.test.ts latency.test.ts
 
 KAFKA := ops/engines/apachekafka
 
@@ -100,7 +100,7 @@ generate: $(NPM) tools ## make generated code anew from proto/ and the API
 	npm run --silent --if-present generate -w aggregator/ui
 
 screenshots: $(BINARIES) ## make the README's pictures anew, as a test sees them
-	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w ops/e2e -- visit.test.ts
+	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w ops/e2e -- visit.test.ts settings.test.ts
 	. ops/e2e/browser.sh && GOSIGHT_SCREENSHOTS=1 npm test --silent -w aggregator/ui -- e2e/ui.test.ts -t screenshots
 
 .PHONY: seed

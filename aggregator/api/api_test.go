@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -36,7 +38,20 @@ func openStore(t testing.TB) *store.Store {
 // keeperOf keeps the registry in the store, or in nothing where there is none.
 func keeperOf(t testing.TB, st *store.Store) *access.Keeper {
 	t.Helper()
-	keeper, err := access.New(access.Default(), st, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	return keeperWith(t, st, "")
+}
+
+// keeperWith has a mounted file too, with this text.
+func keeperWith(t testing.TB, st *store.Store, file string) *access.Keeper {
+	t.Helper()
+	cfg := access.Default()
+	if file != "" {
+		cfg.File = filepath.Join(t.TempDir(), "registry.yaml")
+		if err := os.WriteFile(cfg.File, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keeper, err := access.New(cfg, st, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,13 +60,18 @@ func keeperOf(t testing.TB, st *store.Store) *access.Keeper {
 
 func serve(t testing.TB, st *store.Store, change func(*Config)) *httptest.Server {
 	t.Helper()
+	return serveWith(t, st, keeperOf(t, st), change)
+}
+
+func serveWith(t testing.TB, st *store.Store, keeper *access.Keeper, change func(*Config)) *httptest.Server {
+	t.Helper()
 	cfg := Default()
 	cfg.AllowLoopback = true
 	cfg.LivePoll = 100 * time.Millisecond
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := New(cfg, st, keeperOf(t, st), prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	s, err := New(cfg, st, keeper, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

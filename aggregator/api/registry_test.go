@@ -6,15 +6,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/gosight/gosight/aggregator/access"
 	"github.com/gosight/gosight/internal/detect"
 	"github.com/gosight/gosight/internal/registry"
 )
@@ -23,19 +20,10 @@ import (
 // log of that key alone, and the rules that hold where the project has none of its own.
 func TestSettings(t *testing.T) {
 	st := openStore(t)
-	cfg := access.Default()
-	cfg.File = filepath.Join(t.TempDir(), "registry.yaml")
-	text := "projects: [{id: site}]\nkeys: [{id: mounted, project: site, sum: " + string(registry.SumOf("gs_x")) + "}]\n"
-	if err := os.WriteFile(cfg.File, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	keeper, err := access.New(cfg, st, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	apiConfig := Default()
-	apiConfig.AdminToken = adminToken
-	s, err := New(apiConfig, st, keeper, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	keeper := keeperWith(t, st, "projects: [{id: site}]\nkeys: [{id: mounted, project: site, sum: "+string(registry.SumOf("gs_x"))+"}]\n")
+	cfg := Default()
+	cfg.AdminToken = adminToken
+	s, err := New(cfg, st, keeper, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

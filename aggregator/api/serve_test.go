@@ -10,12 +10,14 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/gosight/gosight/internal/registry"
 )
 
 // TestServe is the server that the UI's browser tests and screenshots look at: the real API and UI over a real
 // engine with seeded visits. It runs while its standard input stays open. POST /visit?id=…&step=… adds to a live
 // visit, so that the browser can watch one arrive; the step "long" adds one of two hours that is over. POST /replay?id=…
-// adds a visit that is the rrweb events in the body.
+// adds a visit that is the rrweb events in the body. The project "mounted" comes from a registry file.
 func TestServe(t *testing.T) {
 	ready := os.Getenv("GOSIGHT_UI_READY_FILE")
 	if ready == "" {
@@ -28,7 +30,11 @@ func TestServe(t *testing.T) {
 	st := openStore(t)
 	seeds := newSeeder(t)
 	seeds.seed(t.Context(), st, visits, time.Now().Add(-4*time.Minute), 17*time.Minute)
-	server := serve(t, st, func(c *Config) { c.LivePoll = 200 * time.Millisecond })
+	mounted := "projects: [{id: mounted, name: From the file}]\nkeys: [{id: of-the-file, name: Pages, project: mounted, sum: " +
+		string(registry.SumOf("gs_mounted")) + "}]\n"
+	server := serveWith(t, st, keeperWith(t, st, mounted), func(c *Config) {
+		c.LivePoll, c.AdminToken = 200*time.Millisecond, adminToken
+	})
 
 	control := http.NewServeMux()
 	control.HandleFunc("POST /visit", func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +72,7 @@ func TestServe(t *testing.T) {
 	delete(named, "")
 	users := len(named)
 	note, err := json.Marshal(map[string]any{
-		"ui": server.URL, "control": "http://" + listener.Addr().String(), "sessions": len(seeds.truth.sessions),
+		"ui": server.URL, "admin_token": adminToken, "control": "http://" + listener.Addr().String(), "sessions": len(seeds.truth.sessions),
 		"recorded": (visits + 2) / 3, "clicks_on": seeds.truth.clicksOn, "by_kind": seeds.truth.byKind, "by_page": seeds.truth.byPage, "users": users,
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ interface Ready {
   clickhouse: string;
   demo: string;
   project_key: string;
+  admin_token: string;
 }
 
 export class System {

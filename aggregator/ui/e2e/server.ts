@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 export interface Seeded {
   ui: string;
   control: string;
+  admin_token: string;
   sessions: number;
   recorded: number;
   /** Visitors that the site named. */

@@ -27,6 +27,7 @@ const pages: [path: string, settled: string][] = [
   [`/paths?page=${encodeURIComponent("https://shop.example/")}`, ".flow-node"],
   ["/retention", ".retention td"],
   ["/pipeline", ".pipeline-table td"],
+  ["/settings", ".refused"],
   ["/docs", "details"],
 ];
 describe.skipIf(!runnable)("the UI in Chromium", { timeout: 30_000 }, () => {
@@ -265,6 +266,23 @@ describe.skipIf(!runnable)("the UI in Chromium", { timeout: 30_000 }, () => {
     const events = page.locator(".pipeline-table tr", { has: page.getByText("events", { exact: true }) });
     await events.first().waitFor();
     expect(await events.first().locator("td").first().textContent()).toMatch(/\d/);
+    await page.context().close();
+  });
+
+  test("settings: what the registry's file has is shown, and said to be changed there", async () => {
+    const page = await open(`/settings?project=mounted&token=${encodeURIComponent(seeded.admin_token)}`);
+    await page.getByText("comes from the registry's mounted file").waitFor();
+    expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("From the file");
+    expect(await page.getByLabel("Name", { exact: true }).isDisabled()).toBe(true);
+    expect(await page.getByRole("button", { name: "Save" }).count()).toBe(0);
+    await page.getByRole("link", { name: "Write keys" }).click();
+    const key = page.locator('.credential[data-id="of-the-file"]');
+    await key.getByText("from the file").waitFor();
+    expect(await key.getByRole("button").count()).toBe(0);
+    // Others of the same project are this page's.
+    await page.getByRole("button", { name: "Make a key" }).click();
+    await page.getByRole("button", { name: "Done" }).click();
+    await page.locator(".credential").getByRole("button", { name: "Revoke" }).waitFor();
     await page.context().close();
   });
 

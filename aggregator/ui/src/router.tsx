@@ -9,6 +9,7 @@ import type { Viewport } from "./api/queries";
 import { Failed, NotFound, Shell } from "./components/Shell";
 import { parseRange, parseSearch, parseSessionSearch, type Range, stringifySearch } from "./model/filters";
 import { SessionsPage } from "./pages/Sessions";
+import { type SettingsSection, settingsSections } from "./settings/sections";
 
 const root = createRootRoute({
   component: Shell,
@@ -154,6 +155,28 @@ const pipeline = createRoute({
   component: lazyRouteComponent(() => import("./pages/Pipeline"), "PipelinePage"),
 });
 
+export interface SettingsSearch {
+  /** project where it is not said. */
+  section?: SettingsSection;
+  /** What the audit log is about. */
+  subject?: string;
+}
+
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: "/settings",
+  validateSearch: (raw: Record<string, unknown>): SettingsSearch => {
+    const section = settingsSections.find((s) => s === raw.section);
+    return {
+      ...(section && section !== "project" ? { section } : {}),
+      ...(typeof raw.subject === "string" && section === "audit"
+        ? { subject: raw.subject.slice(0, 256) }
+        : {}),
+    };
+  },
+  component: lazyRouteComponent(() => import("./pages/Settings"), "SettingsPage"),
+});
+
 const docs = createRoute({
   getParentRoute: () => root,
   path: "/docs",
@@ -171,6 +194,7 @@ export const router = createRouter({
     paths,
     retention,
     pipeline,
+    settings,
     docs,
   ]),
   parseSearch,

@@ -16,6 +16,12 @@ export type AgentFlow = components["schemas"]["AgentFlow"];
 export type TableSize = components["schemas"]["TableSize"];
 export type Annotation = components["schemas"]["Annotation"];
 export type Segment = components["schemas"]["Segment"];
+export type Project = components["schemas"]["Project"];
+export type Key = components["schemas"]["Key"];
+export type Token = components["schemas"]["Token"];
+export type Erasure = components["schemas"]["Erasure"];
+export type AuditEntry = components["schemas"]["AuditEntry"];
+export type Rules = components["schemas"]["Rules"];
 export type FunnelLevel = components["schemas"]["FunnelLevel"];
 export type SessionsQuery = NonNullable<operations["list-sessions"]["parameters"]["query"]>;
 
@@ -34,7 +40,7 @@ export const client = createClient<paths>({ baseUrl: location.origin });
 
 interface Answer<T> {
   data?: T;
-  error?: { detail?: string; title?: string };
+  error?: { detail?: string; title?: string; errors?: { location?: string; message?: string }[] };
   response: Response;
 }
 
@@ -54,7 +60,9 @@ export async function unwrap<T>(request: Promise<Answer<T>>): Promise<T> {
   }
   if (answer.data === undefined) {
     const { status, statusText } = answer.response;
-    throw new ApiError(status, answer.error?.detail ?? answer.error?.title ?? `${status} ${statusText}`);
+    const { detail, title, errors } = answer.error ?? {};
+    const faults = (errors ?? []).map(({ location, message }) => `${location}: ${message}`);
+    throw new ApiError(status, [detail ?? title ?? `${status} ${statusText}`, ...faults].join("; "));
   }
   return answer.data;
 }

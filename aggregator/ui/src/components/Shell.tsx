@@ -16,6 +16,9 @@ const tabs = [
   { to: "/docs", text: "nav.api", icon: "docs" },
 ] as const satisfies { to: string; text: string; icon: IconName }[];
 
+/** Beside the tabs: analysts do without it. */
+const settings = { to: "/settings", text: "nav.settings", icon: "settings" } as const;
+
 export function Logo({ size = 24 }: { size?: number }) {
   return (
     <svg width={size} height={size} viewBox="0 0 32 32" aria-hidden="true">
@@ -41,13 +44,15 @@ function switchTheme() {
   window.dispatchEvent(new Event("gosight:theme"));
 }
 
+const sameProject = ({ project }: { project?: string }) => (project ? { project } : {});
+
 /** The frame around every page. */
 export function Shell() {
   const { t, locale, setLocale } = useI18n();
   const out = useSignedOut();
   const pathname = useRouterState({ select: (state) => state.location.pathname });
   useEffect(() => {
-    const tab = tabs.find(({ to }) => pathname.startsWith(to));
+    const tab = [...tabs, settings].find(({ to }) => pathname.startsWith(to));
     document.title = tab ? `${t(tab.text)} · GoSight` : "GoSight";
   }, [pathname, t]);
   return (
@@ -61,11 +66,7 @@ export function Shell() {
         </Link>
         <nav className="tabs" aria-label={t("nav.main")}>
           {tabs.map(({ to, text, icon }) => (
-            <Link
-              key={to}
-              to={to}
-              search={({ project }: { project?: string }) => (project ? { project } : {})}
-            >
+            <Link key={to} to={to} search={sameProject}>
               <Icon name={icon} /> {t(text)}
             </Link>
           ))}
@@ -79,6 +80,15 @@ export function Shell() {
           >
             {t("lang.switch")}
           </button>
+          <Link
+            to={settings.to}
+            search={sameProject}
+            className="button plain icon"
+            aria-label={t(settings.text)}
+            title={t(settings.text)}
+          >
+            <Icon name={settings.icon} />
+          </Link>
           <button
             type="button"
             className="button plain icon"

@@ -210,6 +210,7 @@ export const en = {
 
   "nav.paths": "Paths",
   "nav.retention": "Retention",
+  "nav.settings": "Settings",
   "nav.pipeline": "Pipeline",
   "filter.prop": "Property of the event, as name=value",
   "filter.error": "Error message contains",

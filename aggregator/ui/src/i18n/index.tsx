@@ -49,6 +49,15 @@ export function I18nProvider({ children }: { children: ReactNode }) {
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }
 
+/** The texts that a page brings with it, beside those that all pages share. */
+export function useTexts<Key extends string>(texts: Record<Locale, Record<Key, string>>) {
+  const { locale } = useI18n();
+  return useCallback(
+    (key: Key, values?: Values) => fill(texts[locale][key], locale, values),
+    [texts, locale],
+  );
+}
+
 export function useI18n(): I18n {
   const i18n = useContext(Context);
   if (!i18n) throw new Error("useI18n outside of I18nProvider");

@@ -212,6 +212,7 @@ export const vi: Record<TextKey, string> = {
 
   "nav.paths": "Lối đi",
   "nav.retention": "Quay lại",
+  "nav.settings": "Cài đặt",
   "nav.pipeline": "Đường ống",
   "filter.prop": "Thuộc tính của sự kiện, dạng tên=giá trị",
   "filter.error": "Thông báo lỗi chứa",
