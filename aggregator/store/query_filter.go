@@ -13,7 +13,8 @@ const longestVisit = 2 * msPerDay
 
 // dayClauses are a filter as conditions on rows of session_days and on whole visits, those active at since or later.
 // What a visit has, one of its days has; so a condition on visits is the greatest of one on rows, and what few rows
-// have is looked up first, by the index on what was touched.
+// have is looked up first, by the index on what was touched. A page or an event, which many have, is looked up where
+// nothing else is, and else checked as the visits that are left are gone through.
 func (r *Reader) dayClauses(ctx context.Context, f SessionFilter, since int64) (where, having clauses, err error) {
 	where.and("project = @project")
 	days := ""
@@ -55,12 +56,21 @@ func (r *Reader) dayClauses(ctx context.Context, f SessionFilter, since int64) (
 	if len(f.Kinds) > 0 {
 		where.and("true", "signals_from", max(0, since-longestVisit))
 	}
-	for i, hash := range f.touches() {
-		name := fmt.Sprintf("touch%d", i)
-		where.and("session_id IN (SELECT session_id FROM session_days WHERE project = @project"+days+
-			" AND has(touched, @"+name+"))", name, hash)
+	looked := f.User != "" || len(f.Kinds) > 0
+	lookUp := func(condition, name string, value any, rare bool) {
+		if looked && !rare {
+			having.and("max("+condition+")", name, value)
+			return
+		}
+		where.and("session_id IN (SELECT session_id FROM session_days WHERE project = @project"+days+" AND "+condition+")", name, value)
+		looked = true
 	}
-	for kind, part := range map[string]string{touchPage: f.Page, touchError: f.Error} {
+	for i, t := range f.touches() {
+		name := fmt.Sprintf("touch%d", i)
+		lookUp("has(touched, @"+name+")", name, t.hash, t.rare)
+	}
+	for _, of := range [...]struct{ kind, part string }{{touchError, f.Error}, {touchPage, f.Page}} {
+		kind, part := of.kind, of.part
 		if part == "" {
 			continue
 		}
@@ -69,8 +79,8 @@ func (r *Reader) dayClauses(ctx context.Context, f SessionFilter, since int64) (
 			return where, having, err
 		}
 		if len(hashes) <= fewHashes {
-			where.and("session_id IN (SELECT session_id FROM session_days WHERE project = @project"+days+
-				" AND hasAny(touched, @"+kind+"))", kind, append(hashes, 0)) // no value has 0, and an empty list has no type
+			// No value has 0, and an empty list has no type.
+			lookUp("hasAny(touched, @"+kind+")", kind, append(hashes, 0), kind == touchError)
 		} else {
 			having.and("max(arrayExists(hash -> hash IN (SELECT hash FROM known_values WHERE project = @project AND kind = '"+
 				kind+"' AND positionCaseInsensitive(value, @"+kind+") > 0), touched))", kind, part)
@@ -98,17 +108,23 @@ func (r *Reader) knownHashes(ctx context.Context, kind, part string) ([]uint64, 
 	return hashes, err
 }
 
-// touches are the hashes of what the filter names in full. Who has an event's property has the event.
-func (f SessionFilter) touches() []uint64 {
-	var hashes []uint64
-	if f.Event != "" && len(f.Props) == 0 {
-		hashes = append(hashes, touchHash(touchEvent, f.Event))
-	}
+// touch is what a visit must have touched; rare says that few have, as a rule.
+type touch struct {
+	hash uint64
+	rare bool
+}
+
+// touches are what the filter names in full, the rare first. Who has an event's property has the event.
+func (f SessionFilter) touches() []touch {
+	var all []touch
 	for name, value := range f.Props {
-		hashes = append(hashes, touchHash(touchProp, f.Event+"."+name+"="+value))
+		all = append(all, touch{touchHash(touchProp, f.Event+"."+name+"="+value), true})
 	}
 	if f.Release != "" {
-		hashes = append(hashes, touchHash(touchRelease, f.Release))
+		all = append(all, touch{touchHash(touchRelease, f.Release), false})
 	}
-	return hashes
+	if f.Event != "" && len(f.Props) == 0 {
+		all = append(all, touch{touchHash(touchEvent, f.Event), false})
+	}
+	return all
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
@@ -54,79 +55,98 @@ type PageVisits struct {
 // Heatmap counts what happened where on one page. Every count is of distinct events; of movement, of points.
 func (r *Reader) Heatmap(ctx context.Context, f HeatFilter) (Heatmap, error) {
 	out := Heatmap{Cells: []HeatCell{}, Scroll: []ScrollShare{}}
-	width := Viewports[f.Viewport]
-	var where clauses
-	where.and("project = @project AND cutQueryStringAndFragment(url) = @page", "page", f.Page)
-	where.and("ts >= "+ms("from_ms")+" AND ts < "+ms("to_ms"), "from_ms", f.From, "to_ms", f.To)
-	// Visits are found where that is cheap, and their events by the sorting key. Only clicks and the like know the
-	// viewport: the other events are of the same visits.
-	const here = "session_id IN (SELECT session_id FROM session_days WHERE project = @project AND " +
-		"day BETWEEN @first_day AND @last_day AND has(touched, @hash))"
-	where.and(here, "first_day", date(f.From), "last_day", date(f.To), "hash", touchHash(touchPage, f.Page))
-	where.and("session_id IN (SELECT session_id FROM events WHERE project = @project AND ts >= "+ms("from_ms")+
-		" AND ts < "+ms("to_ms")+" AND vw BETWEEN @narrowest AND @widest AND "+here+")",
-		"narrowest", width[0], "widest", width[1])
-	base, args := where.sql("WHERE"), where.args
-	var err error
+	if err := r.marks(ctx, f, &out); err != nil {
+		return out, err
+	}
 	if f.Kind == "move" {
-		err = r.moves(ctx, f, &out)
-	} else {
-		err = r.clicks(ctx, f, where, &out)
+		if err := r.moves(ctx, f, &out); err != nil {
+			return out, err
+		}
 	}
-	if err != nil {
-		return out, err
-	}
-	if err := r.scrollShares(ctx, base, args, &out); err != nil {
-		return out, err
-	}
-	// Half a second into the page it has drawn itself.
-	err = r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(min(ts)) + 500 FROM events `+base+`
-			AND session_id IN (SELECT session_id FROM replay WHERE project = @project
-				AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+` AND kind = 'full_snapshot')
-		GROUP BY session_id ORDER BY max(ts) DESC, session_id LIMIT 1`, args,
-		func(row driver.Rows) error {
-			out.Snapshot = &Example{}
-			return row.Scan(&out.Snapshot.SessionID, &out.Snapshot.TS)
-		})
+	var err error
+	out.Snapshot, err = r.snapshot(ctx, f)
 	return out, err
 }
 
-// clicks counts clicks, or the first events of a kind of signal.
-func (r *Reader) clicks(ctx context.Context, f HeatFilter, where clauses, out *Heatmap) error {
-	where.and("vw BETWEEN @narrowest AND @widest")
-	if f.Kind == "click" {
-		where.and("event_type IN ('click', 'dblclick', 'contextmenu')")
-	} else {
+// onPage are the visits that came to the page in the period, as a condition; its arguments are those of args.
+const onPage = `session_id IN (SELECT session_id FROM page_views WHERE project = @project AND page = @page
+	AND ts >= fromUnixTimestamp64Milli(toInt64(@from_ms), 'UTC') AND ts < fromUnixTimestamp64Milli(toInt64(@to_ms), 'UTC'))`
+
+func (f HeatFilter) args() []any {
+	width := Viewports[f.Viewport]
+	return []any{named("from_ms", f.From), named("to_ms", f.To), named("page", f.Page),
+		named("narrowest", width[0]), named("widest", width[1])}
+}
+
+// marks counts clicks, or the first events of a kind of signal, and how far visits scrolled, in one pass over what the
+// page's visits did. Only clicks and the like know the viewport: it is their visit's.
+func (r *Reader) marks(ctx context.Context, f HeatFilter, out *Heatmap) error {
+	args := append(f.args(), named("row_pixels", HeatRowPixels))
+	var hit string
+	switch f.Kind {
+	case "move":
+		hit = "false"
+	case "click":
+		hit = "event_type IN ('click', 'dblclick', 'contextmenu')"
+	default:
 		// A signal stands where its first event happened: that event knows its place on the page.
-		where.and("event_id IN (SELECT first_event_id FROM signals FINAL WHERE project = @project AND kind = @kind"+
-			" AND cutQueryStringAndFragment(url) = @page)", "kind", f.Kind)
+		hit = "event_id IN (SELECT first_event_id FROM signals FINAL WHERE project = @project AND kind = @kind" +
+			" AND cutQueryStringAndFragment(url) = @page)"
+		args = append(args, named("kind", f.Kind))
 	}
-	return r.query(ctx, `SELECT toUInt16(least(99, greatest(0, intDiv(toInt64(page_x) * 100, vw)))) AS col,
-			toUInt32(greatest(0, intDiv(toInt64(page_y), @row_pixels))) AS line, uniqExact(session_id, event_id)
-		FROM events `+where.sql("WHERE")+` GROUP BY col, line ORDER BY line, col LIMIT 50000`,
-		append(where.args, named("row_pixels", HeatRowPixels)),
+	const here = "cutQueryStringAndFragment(url) = @page"
+	var depths [21]uint64 // visits by how much of the page they saw, in steps of 5 %
+	err := r.query(ctx, `SELECT tupleElement(mark, 1) AS what, tupleElement(mark, 2) AS col, tupleElement(mark, 3) AS line, count()
+		FROM (
+			SELECT arrayPushFront(arrayMap(hit -> (1, tupleElement(hit, 2), tupleElement(hit, 3)), hits), (0, depth, 0)) AS marks FROM (
+				SELECT toUInt16(least(20, greatest(0, intDiv(toInt64(maxIf(value, event_type = 'scroll' AND `+here+`)), 5)))) AS depth,
+					groupUniqArrayIf((cityHash64(event_id), toUInt16(least(99, greatest(0, intDiv(toInt64(page_x) * 100, greatest(1, vw))))),
+						toUInt32(greatest(0, intDiv(toInt64(page_y), @row_pixels)))),
+						vw BETWEEN @narrowest AND @widest AND `+here+` AND `+hit+`) AS hits
+				FROM events WHERE project = @project AND `+onPage+` AND (vw > 0 OR event_type = 'scroll')
+					AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+`
+				GROUP BY session_id HAVING max(vw BETWEEN @narrowest AND @widest)))
+		ARRAY JOIN marks AS mark GROUP BY what, col, line ORDER BY what, line, col LIMIT 50021`, args,
 		func(row driver.Rows) error {
+			var what uint8
 			var c HeatCell
-			if err := row.Scan(&c.Column, &c.Row, &c.Count); err != nil {
+			if err := row.Scan(&what, &c.Column, &c.Row, &c.Count); err != nil {
 				return err
+			}
+			if what == 0 {
+				depths[c.Column] += c.Count
+				return nil
 			}
 			out.Cells = append(out.Cells, c)
 			out.Total += c.Count
 			return nil
 		})
+	for _, visits := range depths {
+		out.Visits += visits
+	}
+	for step, left := 0, out.Visits; step < len(depths) && out.Visits > 0; step++ {
+		out.Scroll = append(out.Scroll, ScrollShare{Depth: uint8(5 * step), Visits: left}) // all visits saw the top
+		left -= depths[step]
+	}
+	return err
 }
 
-// scrollShares counts, for each 5 % of the page, the visits that came so far; all visits saw its top.
-func (r *Reader) scrollShares(ctx context.Context, base string, args []any, out *Heatmap) error {
-	return r.query(ctx, `SELECT toUInt8(step * 5), countIf(deepest >= step * 5), count() AS visits FROM (
-			SELECT session_id, maxIf(value, event_type = 'scroll') AS deepest FROM events `+base+` GROUP BY session_id
-		) AS visit CROSS JOIN (SELECT number AS step FROM numbers(21)) AS steps GROUP BY step ORDER BY step`, args,
-		func(row driver.Rows) error {
-			var s ScrollShare
-			if err := row.Scan(&s.Depth, &s.Visits, &out.Visits); err != nil {
-				return err
-			}
-			out.Scroll = append(out.Scroll, s)
-			return nil
-		})
+// snapshot is the latest recording of the page on a screen of the class, half a second into it: by then it has drawn
+// itself. It is looked for among so many; nil where none of them has it.
+func (r *Reader) snapshot(ctx context.Context, f HeatFilter) (*Example, error) {
+	const among = 200
+	var found *Example
+	candidates := `SELECT session_id, min(ts) AS came, max(ts) AS last FROM page_views WHERE project = @project AND page = @page
+			AND ts >= ` + ms("from_ms") + ` AND ts < ` + ms("to_ms") + `
+			AND session_id IN (SELECT session_id FROM replay WHERE project = @project
+				AND ts >= ` + ms("from_ms") + ` AND ts < ` + ms("to_ms") + ` AND kind = 'full_snapshot')
+		GROUP BY session_id ORDER BY last DESC, session_id LIMIT ` + strconv.Itoa(among)
+	err := r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(came) + 500 FROM (`+candidates+`)
+		WHERE session_id IN (SELECT session_id FROM events WHERE project = @project AND vw BETWEEN @narrowest AND @widest
+			AND session_id IN (SELECT session_id FROM (`+candidates+`)))
+		ORDER BY last DESC, session_id LIMIT 1`, f.args(), func(row driver.Rows) error {
+		found = &Example{}
+		return row.Scan(&found.SessionID, &found.TS)
+	})
+	return found, err
 }

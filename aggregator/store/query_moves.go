@@ -12,7 +12,6 @@ const mostMoved = 500
 // moves counts where the pointer was on a page. A pointer's points are in the viewport; the page was scrolled to
 // where the visit's last scroll event before them said, on the same page view.
 func (r *Reader) moves(ctx context.Context, f HeatFilter, out *Heatmap) error {
-	width := Viewports[f.Viewport]
 	const chosen = `session_id IN (SELECT session_id FROM events WHERE project = @project
 		AND ts >= fromUnixTimestamp64Milli(toInt64(@from_ms), 'UTC') AND ts < fromUnixTimestamp64Milli(toInt64(@to_ms), 'UTC')
 		AND session_id IN (SELECT session_id FROM session_days WHERE project = @project AND day BETWEEN @first_day AND @last_day
@@ -32,9 +31,8 @@ func (r *Reader) moves(ctx context.Context, f HeatFilter, out *Heatmap) error {
 				GROUP BY session_id HAVING width BETWEEN @narrowest AND @widest) AS screen ON screen.session_id = moved.session_id)
 		ARRAY JOIN points AS point WHERE length(point) = 3
 		GROUP BY col, line ORDER BY line, col LIMIT 50000`,
-		[]any{named("from_ms", f.From), named("to_ms", f.To), named("first_day", date(f.From)), named("last_day", date(f.To)),
-			named("page", f.Page), named("hash", touchHash(touchPage, f.Page)), named("visits", mostMoved),
-			named("narrowest", width[0]), named("widest", width[1]), named("row_pixels", HeatRowPixels)},
+		append(f.args(), named("first_day", date(f.From)), named("last_day", date(f.To)),
+			named("hash", touchHash(touchPage, f.Page)), named("visits", mostMoved), named("row_pixels", HeatRowPixels)),
 		func(row driver.Rows) error {
 			var c HeatCell
 			if err := row.Scan(&c.Column, &c.Row, &c.Count); err != nil {
