@@ -223,7 +223,7 @@ describe("delivery", { concurrent: true }, () => {
   test("a page of more than 100,000 elements says that it is not replayed", async ({ agent, page }) => {
     agent.pages.set(
       "/",
-      html(`<div id="d"></div><script>d.innerHTML="<i></i>".repeat(100000)</script>${tag(agent)}`),
+      html(`<div id="d" hidden></div><script>d.innerHTML="<i></i>".repeat(100000)</script>${tag(agent)}`),
     );
     await page.goto(agent.url);
     await agent.until(() => tracked(agent).includes("gosight_replay_refused"), "marker");
@@ -239,7 +239,7 @@ describe("delivery", { concurrent: true }, () => {
     ],
   ] as const) {
     test(`a page that grows to that size, ${how}, is replayed no further`, async ({ agent, page }) => {
-      agent.pages.set("/", html(`<div id="d"></div>`, tag(agent)));
+      agent.pages.set("/", html(`<div id="d" hidden></div>`, tag(agent)));
       await page.goto(agent.url);
       await agent.until(() => agent.of("full_snapshot").length === 2, "snapshot");
       await page.evaluate(`(async () => { ${grow} })()`);

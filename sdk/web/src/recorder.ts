@@ -137,7 +137,7 @@ export function record(settings: RecorderSettings): Recorder {
   // Observers are told in the order in which they were made: this one ends rrweb before it has seen what is too much.
   const guard = new MutationObserver((records) => {
     for (const { addedNodes } of records) {
-      room -= sizeOf(addedNodes, room);
+      room -= sizeOf(addedNodes);
       if (room < 0) return void refused();
     }
   });
@@ -185,13 +185,12 @@ export function record(settings: RecorderSettings): Recorder {
   return { snapshot: () => (stop ? rrweb.takeFullSnapshot(true) : begin()), stop: end };
 }
 
-/** How many nodes came, with what is in them; stops counting past `room`. */
-function sizeOf(nodes: NodeList, room: number): number {
+/** How many nodes came, with what is in them: of so many that counting the whole page is quicker, no end. */
+function sizeOf(nodes: NodeList): number {
   let size = nodes.length;
-  for (let i = 0; i < nodes.length && size <= room; i++) {
-    const node = nodes[i] as Node;
+  if (size > LEAST_ROOM) return Number.POSITIVE_INFINITY;
+  for (const node of nodes)
     if (node.hasChildNodes()) size += (node as Element).getElementsByTagName("*").length;
-  }
   return size;
 }
 
