@@ -35,6 +35,7 @@ type KafkaConfig struct {
 // while the store is down; retention by time is left to the topics' own settings.
 type Kafka struct {
 	cluster *kfake.Cluster
+	offsets *offsets
 	client  *kgo.Client
 	addr    string
 	log     *slog.Logger
@@ -64,6 +65,10 @@ func StartKafka(config KafkaConfig, log *slog.Logger) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("address of the embedded Kafka: %w", err)
 	}
+	offsets, err := readOffsets(config.DataDir)
+	if err != nil {
+		return nil, err
+	}
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1),
 		kfake.Ports(port),
@@ -79,7 +84,11 @@ func StartKafka(config KafkaConfig, log *slog.Logger) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded Kafka: %w", err)
 	}
-	k := &Kafka{cluster: cluster, addr: cluster.ListenAddrs()[0], log: log}
+	if err := offsets.watch(cluster); err != nil {
+		cluster.Close()
+		return nil, err
+	}
+	k := &Kafka{cluster: cluster, offsets: offsets, addr: cluster.ListenAddrs()[0], log: log}
 	if k.client, err = kgo.NewClient(kgo.SeedBrokers(k.addr)); err != nil {
 		cluster.Close()
 		return nil, fmt.Errorf("connect to the embedded Kafka: %w", err)
@@ -100,8 +109,20 @@ func (k *Kafka) Addr() string { return k.addr }
 func (k *Kafka) Stop() {
 	k.cancel()
 	k.tending.Wait()
+	if err := k.noteOffsets(context.Background()); err != nil {
+		k.log.Warn("embedded Kafka: stopping", "error", err)
+	}
 	k.client.Close()
 	k.cluster.Close()
+}
+
+// noteOffsets keeps where the partitions are for the next start.
+func (k *Kafka) noteOffsets(ctx context.Context) error {
+	topics, err := kadm.NewClient(k.client).ListTopics(ctx)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	return k.offsets.noteAll(topics.Names())
 }
 
 func (k *Kafka) dismissSilent(ctx context.Context, groups *members) {
@@ -132,6 +153,9 @@ func (k *Kafka) trimConsumed(ctx context.Context, every, keep time.Duration) {
 		}
 		if err := k.trimOnce(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
 			k.log.Warn("embedded Kafka: cannot delete consumed records", "error", err)
+		}
+		if err := k.noteOffsets(ctx); err != nil && ctx.Err() == nil {
+			k.log.Warn("embedded Kafka: records that retention deletes may come back", "error", err)
 		}
 	}
 }
