@@ -24,6 +24,8 @@ type DeadLetter struct {
 	Partition  int32
 	Offset     int64
 	Key, Value []byte
+
+	first int64 // where its first piece is
 }
 
 // The headers of a record in the dead-letter topic. A letter larger than a piece is several records with one id.
@@ -38,13 +40,13 @@ const (
 	headerParts     = "gosight-parts"
 )
 
-// writeDeadLetter returns when all replicas have the letter.
+// writeDeadLetter returns when all replicas have the letter. One without a time is of now.
 func writeDeadLetter(ctx context.Context, client *kgo.Client, cfg Config, letter DeadLetter) error {
 	parts := max(1, (len(letter.Value)+deadLetterPiece-1)/deadLetterPiece)
 	id := uuid.NewString()
 	for part := range parts {
 		piece := letter.Value[part*deadLetterPiece : min((part+1)*deadLetterPiece, len(letter.Value))]
-		record := &kgo.Record{Topic: cfg.DeadLetterTopic(), Key: letter.Key, Value: piece}
+		record := &kgo.Record{Topic: cfg.DeadLetterTopic(), Key: letter.Key, Value: piece, Timestamp: letter.Time}
 		for _, header := range [][2]string{
 			{headerID, id}, {headerReason, letter.Reason}, {headerError, letter.Error}, {headerTopic, letter.Topic},
 			{headerPartition, strconv.Itoa(int(letter.Partition))},
@@ -90,7 +92,7 @@ func (d *DeadLetters) group() string { return d.cfg.Group + ".dlq" }
 // List calls visit with each letter that was not replayed yet, oldest first, up to those that are there now. An
 // error of visit ends the list and is returned.
 func (d *DeadLetters) List(ctx context.Context, visit func(DeadLetter) error) error {
-	_, err := d.read(ctx, visit)
+	_, err := d.read(ctx, fromMark, visit)
 	return err
 }
 
@@ -99,12 +101,12 @@ func (d *DeadLetters) List(ctx context.Context, visit func(DeadLetter) error) er
 // it holds nobody up and is not lost. Where Replay fails halfway, all of them are replayed again the next time, which
 // is harmless: rows are idempotent.
 func (d *DeadLetters) Replay(ctx context.Context) (replayed, refused int, err error) {
-	end, err := d.read(ctx, func(letter DeadLetter) error {
+	end, err := d.read(ctx, fromMark, func(letter DeadLetter) error {
 		record := &kgo.Record{Topic: letter.Topic, Key: letter.Key, Value: letter.Value}
 		err := d.client.ProduceSync(ctx, record).FirstErr()
 		if err != nil && isAboutRecord(err) {
 			refused++
-			letter.Reason, letter.Error = reasonOf(err), err.Error()
+			letter.Reason, letter.Error, letter.Time = reasonOf(err), err.Error(), time.Time{}
 			return writeDeadLetter(ctx, d.client, d.cfg, letter)
 		}
 		if err != nil {
@@ -124,9 +126,18 @@ func (d *DeadLetters) Replay(ctx context.Context) (replayed, refused int, err er
 	return replayed, refused, nil
 }
 
-// read visits the letters between the mark and the topic's present end, and returns that end, or -1 where there
-// is no letter.
-func (d *DeadLetters) read(ctx context.Context, visit func(DeadLetter) error) (end int64, err error) {
+// Where read begins.
+const (
+	fromMark  = false
+	fromStart = true // with letters that were replayed
+)
+
+// A letter whose pieces stop coming for so long is nobody's who still writes.
+const givenUp = time.Minute
+
+// read visits the letters up to the topic's present end, and returns that end, or -1 where there is no letter. Where a
+// letter is just being written, it returns where that begins.
+func (d *DeadLetters) read(ctx context.Context, all bool, visit func(DeadLetter) error) (end int64, err error) {
 	topic := d.cfg.DeadLetterTopic()
 	starts, err := d.admin.ListStartOffsets(ctx, topic)
 	if err != nil {
@@ -141,13 +152,15 @@ func (d *DeadLetters) read(ctx context.Context, visit func(DeadLetter) error) (e
 	if err := errors.Join(first.Err, last.Err); err != nil {
 		return -1, fmt.Errorf("find dead letters: %w", err)
 	}
-	marks, err := d.admin.FetchOffsetsForTopics(ctx, d.group(), topic)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return -1, fmt.Errorf("find dead letters: %w", err)
-	}
 	at := first.Offset
-	if mark, ok := marks.Lookup(topic, 0); ok && mark.Err == nil {
-		at = max(at, mark.At)
+	if !all {
+		marks, err := d.admin.FetchOffsetsForTopics(ctx, d.group(), topic)
+		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+			return -1, fmt.Errorf("find dead letters: %w", err)
+		}
+		if mark, ok := marks.Lookup(topic, 0); ok && mark.Err == nil {
+			at = max(at, mark.At)
+		}
 	}
 	if at >= last.Offset {
 		return -1, nil
@@ -179,7 +192,13 @@ func (d *DeadLetters) read(ctx context.Context, visit func(DeadLetter) error) (e
 			}
 		}
 	}
-	return last.Offset, nil
+	end = last.Offset
+	for _, letter := range assembly {
+		if time.Since(letter.Time) < givenUp {
+			end = min(end, letter.first)
+		}
+	}
+	return end, nil
 }
 
 // assemble adds a record to the letter it is a piece of, and says whether the letter is whole. Pieces of one
@@ -200,7 +219,7 @@ func assemble(assembly map[string]DeadLetter, record *kgo.Record) (DeadLetter, b
 		letter = DeadLetter{
 			ID: id, Time: record.Timestamp, Reason: headers[headerReason], Error: headers[headerError],
 			Topic: headers[headerTopic], Partition: int32(number(headerPartition)), Offset: number(headerOffset),
-			Key: record.Key,
+			Key: record.Key, first: record.Offset,
 		}
 	}
 	letter.Value = append(letter.Value, record.Value...)

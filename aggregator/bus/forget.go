@@ -2,9 +2,12 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
@@ -35,16 +38,23 @@ func (p *Producer) Ends(ctx context.Context) (map[string]map[int32]int64, error)
 // which a detector that begins anew then does without.
 func (p *Producer) Forget(ctx context.Context, marks map[string]map[int32]int64) (done bool, err error) {
 	admin := kadm.NewClient(p.client)
+	starts, err := admin.ListStartOffsets(ctx, p.cfg.Topic(lanes[0]), p.cfg.Topic(lanes[1]))
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return false, fmt.Errorf("ask where topics begin: %w", err)
+	}
 	var before kadm.Offsets
 	for _, lane := range lanes {
 		topic := p.cfg.Topic(lane)
 		committed, err := admin.FetchOffsetsForTopics(ctx, p.cfg.GroupOf(lane), topic)
-		if err != nil {
+		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 			return false, fmt.Errorf("read commits of %s: %w", topic, err)
 		}
 		for partition, mark := range marks[topic] {
-			if mark == 0 {
-				continue
+			if start, ok := starts.Lookup(topic, partition); ok && start.Offset >= mark {
+				continue // nothing was there, or it is gone already
 			}
 			if commit, ok := committed.Lookup(topic, partition); !ok || commit.At < mark {
 				return false, nil
@@ -52,12 +62,53 @@ func (p *Producer) Forget(ctx context.Context, marks map[string]map[int32]int64)
 			before.AddOffset(topic, partition, mark, -1)
 		}
 	}
+	err = deleteRecords(ctx, admin, before)
+	return err == nil, err
+}
+
+// ForgetLetters removes the dead letters that are theirs, by key and value, and returns how many. Kafka takes no single
+// record out of a topic, so those that still wait for a replay are written again, as old as they are, and everything
+// before them is removed. Who stops halfway leaves some of them twice, which a replay does not count twice.
+func (p *Producer) ForgetLetters(ctx context.Context, theirs func(key, value []byte) bool) (removed int, err error) {
+	// Of its own, since a client with a RecordDeliveryTimeout gives letters up that are older than that.
+	client, err := p.cfg.client(p.cfg.compression(), kgo.ProducerBatchMaxBytes(maxRecordBytes))
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	d := &DeadLetters{cfg: p.cfg, client: client, admin: kadm.NewClient(client)}
+	_, err = d.read(ctx, fromStart, func(letter DeadLetter) error {
+		if theirs(letter.Key, letter.Value) {
+			removed++
+		}
+		return nil
+	})
+	if err != nil || removed == 0 {
+		return 0, err
+	}
+	end, err := d.read(ctx, fromMark, func(letter DeadLetter) error {
+		if theirs(letter.Key, letter.Value) {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, d.cfg.ProduceTimeout)
+		defer cancel()
+		return writeDeadLetter(ctx, d.client, d.cfg, letter)
+	})
+	if err != nil {
+		return 0, err
+	}
+	var before kadm.Offsets
+	before.AddOffset(p.cfg.DeadLetterTopic(), 0, end, -1)
+	return removed, deleteRecords(ctx, d.admin, before)
+}
+
+func deleteRecords(ctx context.Context, admin *kadm.Client, before kadm.Offsets) error {
 	answers, err := admin.DeleteRecords(ctx, before)
 	if err == nil {
 		err = answers.Error()
 	}
 	if err != nil {
-		return false, fmt.Errorf("delete records: %w", err)
+		return fmt.Errorf("delete records: %w", err)
 	}
-	return true, nil
+	return nil
 }

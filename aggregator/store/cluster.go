@@ -20,7 +20,6 @@ import (
 // A table whose sorting key has session_id is cut into shards by (project, session_id): X_local is replicated within
 // a shard, and X, which everybody reads and writes, is Distributed over them. All repeats of a row meet on one shard,
 // where FINAL sees them. Any other table is small and is on every server in full. A nil cluster is one server.
-// What erase.go deletes has no form here yet.
 type cluster struct {
 	name, database string
 	on             string   // follows what a statement makes or changes
@@ -138,6 +137,30 @@ func (c *cluster) local(table string) string {
 		return table + "_local"
 	}
 	return table
+}
+
+// whole is what a table is read by whose rows are in local.
+func (c *cluster) whole(local string) string {
+	if table := strings.TrimSuffix(local, "_local"); c != nil && slices.Contains(c.sharded, table) {
+		return table
+	}
+	return local
+}
+
+// mutation rewrites a table's rows. Each shard has its own; of what is on every server, one tells the others.
+func (c *cluster) mutation(table, change string) string {
+	if local := c.local(table); local != table {
+		return "ALTER TABLE " + local + c.on + " " + change
+	}
+	return "ALTER TABLE " + table + " " + change
+}
+
+// each reads a table that every server has for itself.
+func (c *cluster) each(table string) string {
+	if c == nil {
+		return table
+	}
+	return fmt.Sprintf("clusterAllReplicas(%s, %s)", c.name, table)
 }
 
 // engine is the clause for a table of which each shard has its own, or of which all have the same.

@@ -54,6 +54,7 @@ var guarantees = []struct {
 	{"sessions are found by any filter", sessionsAreFoundByAnyFilter},
 	{"a forgotten project is still the reader's", aForgottenProjectIsStillTheReaders},
 	{"the audit log is paged without gaps", auditLogIsPagedWithoutGaps},
+	{"an erased user is nowhere", anErasedUserIsNowhere},
 }
 
 func TestOnOneServer(t *testing.T) {

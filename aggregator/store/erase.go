@@ -7,10 +7,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// personalTables are all tables that have sessions' rows, those of later migrations too.
+// personalTables are all tables that have sessions' rows, those of later migrations too. On a cluster they are called by
+// the names that reach every shard.
 func (s *Store) personalTables(ctx context.Context) ([]string, error) {
 	var tables []string
 	err := s.each(ctx, `SELECT table FROM system.columns
@@ -20,7 +22,7 @@ func (s *Store) personalTables(ctx context.Context) ([]string, error) {
 		[]any{named("database", s.cfg.Database)}, func(row driver.Rows) error {
 			var table string
 			err := row.Scan(&table)
-			tables = append(tables, table)
+			tables = append(tables, s.cluster.whole(table))
 			return err
 		})
 	if err != nil {
@@ -29,12 +31,18 @@ func (s *Store) personalTables(ctx context.Context) ([]string, error) {
 	return tables, nil
 }
 
-// SessionsOf returns the sessions in which a user was seen.
+// SessionsOf returns the sessions in which a user was seen. Every table that names users is asked: they are not kept for
+// equally long.
 func (s *Store) SessionsOf(ctx context.Context, project, user string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.QueryTimeout)
 	defer cancel()
 	var sessions []string
-	err := s.each(ctx, `SELECT DISTINCT session_id FROM events WHERE project = @project AND user_id = @user ORDER BY session_id`,
+	err := s.each(ctx, `SELECT DISTINCT session_id FROM (
+			SELECT session_id FROM events WHERE project = @project AND user_id = @user
+			UNION ALL SELECT session_id FROM signals WHERE project = @project AND user_id = @user
+			UNION ALL SELECT session_id FROM sessions WHERE project = @project AND last_user.user_id = @user
+			UNION ALL SELECT session_id FROM session_days WHERE project = @project AND last_user.user_id = @user
+		) ORDER BY session_id`,
 		[]any{named("project", project), named("user", user)}, func(row driver.Rows) error {
 			var session string
 			err := row.Scan(&session)
@@ -47,14 +55,16 @@ func (s *Store) SessionsOf(ctx context.Context, project, user string) ([]string,
 	return sessions, nil
 }
 
-// sessionsAtOnce bounds the size of one statement.
-const sessionsAtOnce = 500
+// What bounds the size of one statement.
+const sessionsAtOnce, hashesAtOnce = 500, 5000
 
 // personal are the rows of sessions. A mutation's text stays with the table, so users are not named in it.
-const personal = " WHERE project = @project AND session_id IN @sessions"
+const personal = "project = @project AND session_id IN @sessions"
 
-// Erase removes all rows of sessions from every table, and waits until the engine has rewritten the parts that held
-// them. It returns how many rows each table lost.
+// Erase removes all rows of sessions from every table, and what only they did from the lists of known values. The audit
+// log goes on to say that their replays were read, under their tombstones. It returns how many rows each table lost, once
+// the engine has rewritten the parts that held them. The files of the parts before are deleted by the engine itself,
+// after its old_parts_lifetime: eight minutes, where nobody has set another.
 func (s *Store) Erase(ctx context.Context, project string, sessions []string) (map[string]uint64, error) {
 	tables, err := s.personalTables(ctx)
 	if err != nil {
@@ -62,22 +72,68 @@ func (s *Store) Erase(ctx context.Context, project string, sessions []string) (m
 	}
 	removed := map[string]uint64{}
 	for chunk := range slices.Chunk(sessions, sessionsAtOnce) {
+		args := []any{named("project", project), named("sessions", set(chunk))}
+		if err := s.eraseKnown(ctx, args, removed); err != nil { // while it is known what they did
+			return nil, err
+		}
+		if _, err := s.mutate(ctx, "audit", `UPDATE subject = lower(hex(substring(
+			SHA256(concat('session\0', project, '\0', subject)), 1, 16)))`, "project = @project AND subject IN @sessions", args); err != nil {
+			return nil, err
+		}
 		for _, table := range tables {
-			args := []any{named("project", project), named("sessions", set(chunk))}
-			var rows uint64
-			if err := s.conn.QueryRow(ctx, "SELECT count() FROM "+table+personal, args...).Scan(&rows); err != nil {
-				return nil, fmt.Errorf("count what is to be erased from %s: %w", table, err)
+			rows, err := s.mutate(ctx, table, "DELETE", personal, args)
+			if err != nil {
+				return nil, err
 			}
-			if rows == 0 {
-				continue
+			if rows > 0 {
+				removed[table] += rows
 			}
-			if err := s.conn.Exec(ctx, "ALTER TABLE "+table+" DELETE"+personal, args...); err != nil {
-				return nil, fmt.Errorf("erase from %s: %w", table, err)
-			}
-			removed[table] += rows
 		}
 	}
 	return removed, s.waitForMutations(ctx)
+}
+
+// eraseKnown removes the values that no other session knows: the address of a page may name who it is of. Where another
+// session brings such a value in this very moment, it is known once it comes again.
+func (s *Store) eraseKnown(ctx context.Context, args []any, removed map[string]uint64) error {
+	var theirs []uint64
+	err := s.conn.QueryRow(ctx, "SELECT groupUniqArrayArray(touched) FROM session_days WHERE "+personal, args...).Scan(&theirs)
+	if err != nil {
+		return fmt.Errorf("read what is to be erased from known_values: %w", err)
+	}
+	for chunk := range slices.Chunk(theirs, hashesAtOnce) {
+		hashes := clickhouse.GroupSet{}
+		for _, hash := range chunk {
+			hashes.Value = append(hashes.Value, hash)
+		}
+		rows, err := s.mutate(ctx, "known_values", "DELETE", `project = @project
+			AND cityHash64(concat(kind, ':', value)) IN @hashes AND cityHash64(concat(kind, ':', value)) NOT IN (
+				SELECT arrayJoin(touched) FROM `+s.cfg.Database+`.session_days
+				WHERE project = @project AND session_id NOT IN @sessions)`, append([]any{named("hashes", hashes)}, args...))
+		if err != nil {
+			return err
+		}
+		if rows > 0 {
+			removed["known_values"] += rows
+		}
+	}
+	return nil
+}
+
+// mutate changes rows on every server that has them, where there are any, and returns how many. It does not wait.
+func (s *Store) mutate(ctx context.Context, table, change, where string, args []any) (rows uint64, err error) {
+	if err := s.conn.QueryRow(ctx, "SELECT count() FROM "+table+" WHERE "+where, args...).Scan(&rows); err != nil {
+		return 0, fmt.Errorf("count what is to be erased from %s: %w", table, err)
+	}
+	if rows == 0 {
+		return 0, nil
+	}
+	// Replicas rewrite their parts each by themselves; the subquery of eraseKnown says the same on all of them.
+	replicas := clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"allow_nondeterministic_mutations": 1}))
+	if err := s.conn.Exec(replicas, s.cluster.mutation(table, change+" WHERE "+where), args...); err != nil {
+		return 0, fmt.Errorf("erase from %s: %w", table, err)
+	}
+	return rows, nil
 }
 
 // ForgetVersions drops what registry entries said before: an erasure's name, once it is complete.
@@ -88,14 +144,14 @@ func (s *Store) ForgetVersions(ctx context.Context) error {
 	return nil
 }
 
-// waitForMutations returns when no part is left to be rewritten.
+// waitForMutations returns when no part is left to be rewritten, on any server.
 func (s *Store) waitForMutations(ctx context.Context) error {
 	poll := time.NewTicker(100 * time.Millisecond)
 	defer poll.Stop()
 	for {
 		var left uint64
 		var failed string
-		err := s.conn.QueryRow(ctx, `SELECT count(), max(latest_fail_reason) FROM system.mutations
+		err := s.conn.QueryRow(ctx, `SELECT count(), max(latest_fail_reason) FROM `+s.cluster.each("system.mutations")+`
 			WHERE database = @database AND NOT is_done`, named("database", s.cfg.Database)).Scan(&left, &failed)
 		switch {
 		case err != nil:
@@ -122,7 +178,7 @@ func (s *Store) ExportSessionsWhole(ctx context.Context, project string, session
 	reader := s.Reader(project)
 	for chunk := range slices.Chunk(sessions, sessionsAtOnce) {
 		for _, table := range tables {
-			err := reader.export(ctx, "ndjson", "SELECT '"+table+"' AS `table`, * EXCEPT(project) FROM "+table+" FINAL"+personal,
+			err := reader.export(ctx, "ndjson", "SELECT '"+table+"' AS `table`, * EXCEPT(project) FROM "+table+" FINAL WHERE "+personal,
 				[]any{named("sessions", set(chunk))}, to)
 			if err != nil {
 				return err

@@ -46,3 +46,12 @@ func (r *Reader) Number(ctx context.Context, sql string) (n uint64, err error) {
 	err = r.query(ctx, sql, nil, func(row driver.Rows) error { return row.Scan(&n) })
 	return n, err
 }
+
+// ClusterMutation is what changes a table's rows on a cluster.
+func ClusterMutation(cfg Config, table, change string) (string, error) {
+	c, err := clusterOf(cfg)
+	if err != nil {
+		return "", err
+	}
+	return c.mutation(table, change), nil
+}

@@ -154,7 +154,7 @@ type Erasure struct {
 	CompletedAt int64       `json:"completed_at,omitempty" doc:"Unix milliseconds; 0 while it is under way."`
 	// Later arrivals are dropped until then: as long as the data would have been kept.
 	Until int64 `json:"until"`
-	// What was removed, by table.
+	// What was removed, by table, and dead letters.
 	Removed map[string]uint64 `json:"removed,omitempty"`
 }
 

@@ -34,6 +34,7 @@ func Contract(t *testing.T, brokers []string) {
 		"what is too large is halved, down to single events":  halved,
 		"poison is set aside and can be replayed":             poison,
 		"a replay keeps what is refused again":                refusedAgain,
+		"what is forgotten is in no topic":                    forgotten,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
