@@ -15,12 +15,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
@@ -175,8 +177,8 @@ func (s *system) eventually(t *testing.T, within time.Duration, sql, want string
 	}
 }
 
-// metric adds up a counter or gauge over all its labels, as a part's admin port shows it.
-func metric(t *testing.T, admin, name string) float64 {
+// metric adds up a counter or gauge over those that have all of the labels' values, as a part's admin port shows it.
+func metric(t *testing.T, admin, name string, labels ...string) float64 {
 	t.Helper()
 	response, err := http.Get("http://" + admin + "/metrics")
 	if err != nil {
@@ -190,17 +192,23 @@ func metric(t *testing.T, admin, name string) float64 {
 	}
 	total := 0.0
 	for _, m := range families[name].GetMetric() {
+		has := func(value string) bool {
+			return slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return l.GetValue() == value })
+		}
+		if slices.ContainsFunc(labels, func(value string) bool { return !has(value) }) {
+			continue
+		}
 		total += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 	}
 	return total
 }
 
 // metricReaches waits until a counter is at least want.
-func (s *system) metricReaches(t *testing.T, within time.Duration, admin, name string, want float64) {
+func (s *system) metricReaches(t *testing.T, within time.Duration, admin, name string, want float64, labels ...string) {
 	t.Helper()
 	deadline := time.Now().Add(within)
 	for {
-		got := metric(t, admin, name)
+		got := metric(t, admin, name, labels...)
 		if got >= want {
 			return
 		}
