@@ -76,8 +76,7 @@ func (s *Store) Erase(ctx context.Context, project string, sessions []string) (m
 		if err := s.eraseKnown(ctx, args, removed); err != nil { // while it is known what they did
 			return nil, err
 		}
-		if _, err := s.mutate(ctx, "audit", `UPDATE subject = lower(hex(substring(
-			SHA256(concat('session\0', project, '\0', subject)), 1, 16)))`, "project = @project AND subject IN @sessions", args); err != nil {
+		if _, err := s.mutate(ctx, "audit", "UPDATE subject = "+tombstone("subject"), "project = @project AND subject IN @sessions", args); err != nil {
 			return nil, err
 		}
 		for _, table := range tables {
@@ -91,6 +90,11 @@ func (s *Store) Erase(ctx context.Context, project string, sessions []string) (m
 		}
 	}
 	return removed, s.waitForMutations(ctx)
+}
+
+// tombstone is registry.SessionTombstone of the session that an expression names.
+func tombstone(session string) string {
+	return `lower(hex(substring(SHA256(concat('session\0', project, '\0', ` + session + `)), 1, 16)))`
 }
 
 // eraseKnown removes the values that no other session knows: the address of a page may name who it is of. Where another

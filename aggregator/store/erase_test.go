@@ -113,6 +113,9 @@ func anErasedUserIsNowhere(t *testing.T, s *store.Store) {
 	if n := number(t, s, "SELECT count() FROM audit WHERE action = 'replay.read' AND subject = '"+mark+"'"); n != 1 {
 		t.Errorf("%d readings under the tombstone, want 1", n)
 	}
+	if log, err := s.Reader("default").AuditLog(ctx, now+1000, "session-a", 10); err != nil || len(log) != 1 {
+		t.Errorf("the log of session-a is %v, %v", log, err)
+	}
 	if again, err := s.Erase(ctx, "default", sessions); err != nil || len(again) > 0 {
 		t.Errorf("once more: %v, %v", again, err)
 	}

@@ -78,12 +78,13 @@ func (s *Store) Audit(ctx context.Context, entries ...AuditEntry) error {
 	return nil
 }
 
-// AuditLog returns the project's entries before a time, the latest first; with a subject, those about it alone. The
+// AuditLog returns the project's entries before a time, the latest first; with a subject, those about it alone,
+// also where that is a session which has been erased since. The
 // entries of the last one's time all come, beyond the limit, so that the next page begins before it.
 func (r *Reader) AuditLog(ctx context.Context, before int64, subject string, limit int) ([]AuditEntry, error) {
 	entries := []AuditEntry{}
 	err := r.query(ctx, `SELECT toUnixTimestamp64Milli(at), project, actor, action, subject, detail FROM audit
-		WHERE project = @project AND at < `+ms("before")+` AND (@subject = '' OR subject = @subject)
+		WHERE project = @project AND at < `+ms("before")+` AND (@subject = '' OR subject IN (@subject, `+tombstone("@subject")+`))
 		ORDER BY at DESC LIMIT @limit WITH TIES`,
 		[]any{named("before", before), named("subject", subject), named("limit", limit)}, func(row driver.Rows) error {
 			var e AuditEntry
