@@ -288,13 +288,13 @@ func TestSlowBody(t *testing.T) {
 }
 
 func TestDraining(t *testing.T) {
-	r := start(t, takes, func(cfg *Config) { cfg.DrainGrace = 100 * time.Millisecond })
+	r := start(t, takes, func(cfg *Config) { cfg.DrainGrace = time.Minute })
 	data := frame(t, marshal(t, testBatch("s-1")))
 	r.Drain()
 	if answer, err := send(t, r.http2, "one", data); err != nil || !answer.Draining {
 		t.Errorf("within the grace: %v, %v", answer, err)
 	}
-	r.drainingSince.Add(-int64(time.Second))
+	r.drainingSince.Add(-int64(2 * time.Minute))
 	if _, err := send(t, r.http2, "one", data); connect.CodeOf(err) != connect.CodeUnavailable {
 		t.Errorf("after it: %v", err)
 	}
