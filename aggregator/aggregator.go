@@ -252,8 +252,9 @@ func (a *Aggregator) work(ctx context.Context) error {
 		if a.rules != nil {
 			group.Go(func() error { return a.rules.Run(ctx) })
 		}
-		if a.eraser != nil {
+		if a.eraser != nil { // so it processes: one role is enough to keep the tables
 			group.Go(func() error { return a.eraser.Run(ctx) })
+			group.Go(func() error { return a.store.KeepRetention(ctx, a.access.Retention) })
 		}
 		if a.alerts != nil {
 			group.Go(func() error { return a.alerts.Run(ctx) })

@@ -143,6 +143,22 @@ func TestFromRelayToRowsWithEnginesThatComeLate(t *testing.T) {
 			t.Fatalf("%d rows after 20 s, want 1", count)
 		}
 	}
+	// A project's own days reach the tables, whatever they had before.
+	if err := st.PutRegistry(t.Context(), time.Now(), store.Document{Kind: "project", ID: "site", JSON: `{"id":"site","event_days":7}`}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		var tables uint64
+		if err := st.Conn().QueryRow(t.Context(), "SELECT count() FROM system.tables WHERE engine_full LIKE '%transform(project, [\\'site\\'], [7], 90)%'").Scan(&tables); err != nil {
+			t.Fatal(err)
+		}
+		if tables == 6 { // all but replay
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d tables know the project's days after 2 minutes, want 6", tables)
+		}
+	}
 	_, metrics := get(t, "http://"+again.Addrs().Admin+"/metrics")
 	for _, name := range []string{"gosight_bus_assigned_partitions", "gosight_bus_consumed_records_total", "go_goroutines"} {
 		if !strings.Contains(metrics, name) {

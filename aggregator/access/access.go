@@ -213,6 +213,21 @@ func (k *Keeper) Snapshot() (version string, document []byte, ok bool) {
 	return v.version, v.snapshot, v.read
 }
 
+// Retention is what projects say of how long their rows are kept; ok is false before the table was read.
+func (k *Keeper) Retention() (own store.ProjectDays, ok bool) {
+	v := k.current.Load()
+	own = store.ProjectDays{Events: map[string]int{}, Replay: map[string]int{}}
+	for _, project := range v.state.Projects {
+		if project.EventDays > 0 {
+			own.Events[project.ID] = project.EventDays
+		}
+		if project.ReplayDays > 0 {
+			own.Replay[project.ID] = project.ReplayDays
+		}
+	}
+	return own, v.read
+}
+
 // AnyErased says whether asking Erased is worth it.
 func (k *Keeper) AnyErased() bool { return k.current.Load().index.AnyErased() }
 

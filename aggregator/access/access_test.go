@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,8 +66,14 @@ func TestSourcesAreOneRegistry(t *testing.T) {
 	if _, _, ok := here.Snapshot(); ok {
 		t.Error("agents are told of a registry whose table was not read: they would forget their keys")
 	}
+	if _, ok := here.Retention(); ok {
+		t.Error("tables are told of a registry that was not read: they would forget projects' days")
+	}
 	if err := errors.Join(here.Load(ctx), there.Load(ctx)); err != nil {
 		t.Fatal(err)
+	}
+	if days, ok := here.Retention(); !ok || !maps.Equal(days.Events, map[string]int{"site": 7}) || len(days.Replay) != 0 {
+		t.Errorf("retention: %v, %v", days, ok)
 	}
 	before, _, ok := here.Snapshot()
 	if !ok {

@@ -37,6 +37,9 @@ func openCluster(t *testing.T) *store.Store {
 		if err := s.Migrate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+		if err := s.ApplyRetention(context.Background(), store.ProjectDays{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return s
 }
@@ -53,6 +56,7 @@ var guarantees = []struct {
 	{"session days say what the ledger says", sessionDaysSayWhatTheLedgerSays},
 	{"sessions are found by any filter", sessionsAreFoundByAnyFilter},
 	{"a forgotten project is still the reader's", aForgottenProjectIsStillTheReaders},
+	{"retention is each project's, and frees the disk", retentionIsEachProjects},
 	{"the audit log is paged without gaps", auditLogIsPagedWithoutGaps},
 	{"an erased user is nowhere", anErasedUserIsNowhere},
 }

@@ -46,20 +46,24 @@ func New(cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Store, error
 	return &Store{cfg: cfg, cluster: cluster, conn: conn, metrics: newMetrics(reg), log: log}, nil
 }
 
-// Open is New and Migrate.
+// Open is New and Migrate, with the retention that the configuration says.
 func Open(ctx context.Context, cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Store, error) {
 	s, err := New(cfg, reg, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Migrate(ctx); err != nil {
+	err = s.Migrate(ctx)
+	if err == nil {
+		err = s.ApplyRetention(ctx, ProjectDays{})
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// Migrate creates the database and brings its schema and retention up to date. It fails where ClickHouse does
-// not answer; call it again.
+// Migrate creates the database and brings its schema up to date. It fails where ClickHouse does not answer; call it
+// again. Retention is KeepRetention's.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.createDatabase(ctx); err != nil {
 		return err
@@ -67,10 +71,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	if err := s.findScoped(ctx); err != nil {
-		return err
-	}
-	return s.applyRetention(ctx)
+	return s.findScoped(ctx)
 }
 
 // Conn is the pool, for the queries in this package's other files.

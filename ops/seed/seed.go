@@ -71,11 +71,14 @@ func Run(ctx context.Context, cfg Config, screen io.Writer, log *slog.Logger) (T
 	}
 	// Nobody waits behind these inserts: what matters is that they come in, however busy the engine is.
 	cfg.ClickHouse.InsertTimeout = max(cfg.ClickHouse.InsertTimeout, 5*time.Minute)
-	st, err := store.Open(ctx, cfg.ClickHouse, prometheus.NewRegistry(), log)
+	st, err := store.New(cfg.ClickHouse, prometheus.NewRegistry(), log)
 	if err != nil {
 		return Total{}, err
 	}
 	defer st.Close()
+	if err := st.Migrate(ctx); err != nil { // retention stays the running system's
+		return Total{}, err
+	}
 	if cfg.Sessions == 0 {
 		cfg.Sessions = max(1, cfg.Events/200)
 	}

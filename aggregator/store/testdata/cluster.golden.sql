@@ -308,3 +308,17 @@ ALTER TABLE replay_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_pa
 ALTER TABLE signals_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_part = 134217728;
 
 ALTER TABLE sessions_local ON CLUSTER gosight MODIFY SETTING min_bytes_for_wide_part = 134217728;
+
+ALTER TABLE events_local ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
+
+ALTER TABLE replay_local ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
+
+ALTER TABLE signals_local ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
+
+ALTER TABLE sessions_local ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
+
+ALTER TABLE session_days_local ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
+
+ALTER TABLE known_values ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
+
+ALTER TABLE page_views_local ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
