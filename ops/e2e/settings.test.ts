@@ -331,6 +331,18 @@ describe.skipIf(!browserPath)("the settings page", () => {
     await row("Checkout pages").first().waitFor();
   });
 
+  test("where the API does not answer, the page says so and tries again", async () => {
+    const keys = /\/api\/v1\/keys\?/;
+    await page.route(keys, (route) =>
+      route.fulfill({ status: 422, contentType: "application/problem+json", body: '{"detail":"not today"}' }),
+    );
+    await page.goto(`http://${system.ready.ui}/settings?section=keys`);
+    await page.getByRole("alert").getByText("not today").waitFor();
+    await page.unroute(keys);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await row("Checkout pages").first().waitFor();
+  });
+
   const settled = {
     project: ".save-bar",
     keys: ".credential",
