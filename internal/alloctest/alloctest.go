@@ -1,4 +1,5 @@
-// Package alloctest measures what tests and fuzz targets take from the heap.
+// Package alloctest measures what tests and fuzz targets take from the heap, and says whether the race detector, which
+// multiplies that, is watching.
 package alloctest
 
 import "runtime"

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/gosight/gosight/internal/alloctest"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -98,7 +99,7 @@ func TestFloods(t *testing.T) {
 	limit := 2*percentile(calm, 99) + 20*time.Millisecond
 	switch load := loadOfOthers(t); {
 	case percentile(busy, 99) <= limit:
-	case underRace:
+	case alloctest.Race:
 		t.Logf("clients and floods run under the race detector: the p99, above %s, is not held against the agent; make floods judges it", limit)
 	case load > 1:
 		t.Logf("others load this machine with %.1f processes a CPU: the p99, above %s, is not held against it", load, limit)

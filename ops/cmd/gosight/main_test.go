@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gosight/gosight/internal/alloctest"
 	"github.com/gosight/gosight/ops/standalone"
 )
 
@@ -265,8 +266,12 @@ func TestUpStartsStopsAndFindsItsData(t *testing.T) {
 	waitFor(t, again, "SELECT count() FROM gosight.events FINAL", "2")
 	memory := resident(t, second.Process.Pid)
 	t.Logf("from start to ready, warm: %s; memory at rest: %d MB", warm.Round(time.Millisecond), memory>>20)
-	if warm > 5*time.Second || memory > 600<<20 {
-		t.Errorf("want below 5 s and 600 MB")
+	limit := int64(600 << 20)
+	if alloctest.Race { // and with it our half of what is measured
+		limit *= 2
+	}
+	if warm > 5*time.Second || memory > limit {
+		t.Errorf("want below 5 s and %d MB", limit>>20)
 	}
 	second.interrupt(t)
 }
