@@ -105,6 +105,7 @@ func (p *Pipeline) submit(from Source, in *gosight.EventBatch) (*ticket, error) 
 	now := p.now().UnixMilli()
 	t := &ticket{pipeline: p, project: from.Project, status: &gosight.Status{}}
 	policy := p.policies.of(from.Project)
+	userAgent, _ := policy.scrubber.Text(from.UserAgent) // what it calls itself becomes the browser's name
 	groups := p.admit(t, in, now)
 
 	request := ""
@@ -119,7 +120,7 @@ func (p *Pipeline) submit(from Source, in *gosight.EventBatch) (*ticket, error) 
 		}
 		batch.Project, batch.AgentId, batch.Region, batch.ReceivedAt = from.Project, p.agentID, p.region, now
 		p.scrubMetadata(policy, batch.Metadata)
-		batch.Metadata = p.enricher.Enrich(batch.Metadata, from.Addr, from.UserAgent)
+		batch.Metadata = p.enricher.Enrich(batch.Metadata, from.Addr, userAgent)
 		if policy.excluded[batch.Metadata["country"]] {
 			t.reject(reasonCountry, uint64(len(batch.Events)))
 			continue
@@ -236,7 +237,9 @@ func (p *Pipeline) finish(policy *policy, ev *gosight.Event) {
 	}
 	payload, masked := policy.scrubber.Payload(ev.Payload)
 	ev.Payload = payload
-	p.metrics.masked(masked)
+	eventType, more := policy.scrubber.Text(ev.EventType)
+	ev.EventType = eventType
+	p.metrics.masked(masked + more)
 	if len(ev.Metadata) > 0 {
 		p.scrubMetadata(policy, ev.Metadata)
 		ev.Metadata = p.enricher.Own(ev.Metadata)
@@ -246,14 +249,13 @@ func (p *Pipeline) finish(policy *policy, ev *gosight.Event) {
 // scrubMetadata cleans what the client says; what the agent itself adds comes later.
 func (p *Pipeline) scrubMetadata(policy *policy, metadata map[string]string) {
 	for key, value := range metadata {
-		clean, masked := value, 0
-		if key == "url" || key == "referrer" {
-			clean, masked = policy.scrubber.URL(value)
-		} else {
-			clean, masked = policy.scrubber.Text(value)
-		}
-		if masked > 0 {
-			metadata[key] = clean
+		name, inName := policy.scrubber.Text(key)
+		clean, masked := policy.scrubber.Text(value)
+		if masked += inName; masked > 0 {
+			if inName > 0 {
+				delete(metadata, key)
+			}
+			metadata[name] = clean
 			p.metrics.masked(masked)
 		}
 	}

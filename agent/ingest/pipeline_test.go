@@ -138,6 +138,30 @@ func TestOneBadEventDoesNotCostItsNeighbours(t *testing.T) {
 	})
 }
 
+// Nothing personal passes beside values: not in names, not in types, not in what a browser calls itself.
+func TestNamesAreScrubbedToo(t *testing.T) {
+	p, q := newTestPipeline(t)
+	from := testSource
+	from.UserAgent = "bob@example.org/1.0"
+	_, err := p.Take(t.Context(), from, &gosight.EventBatch{
+		SessionId: "s1", Metadata: map[string]string{"bob@example.org": "1", "referrer": "https://a.example/#access_token=abc"},
+		Events: []*gosight.Event{
+			{EventType: "of bob@example.org", EventId: "e1", Timestamp: testNow, Payload: `{"url":"/p?token=abc&tab=1"}`},
+			{EventType: "custom", EventId: "e2", Timestamp: testNow, Metadata: map[string]string{"4111111111111111": "x"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := queued(t, q, 1)[0]
+	if text := batch.String(); strings.Contains(text, "bob") || strings.Contains(text, "4111") || strings.Contains(text, "abc") {
+		t.Errorf("stored is %s", text)
+	}
+	if batch.Metadata["[mail]"] != "1" || batch.Events[0].EventType != "of [mail]" || batch.Events[0].Payload != `{"url":"/p?token=[cut]&tab=1"}` {
+		t.Errorf("stored is %v", batch)
+	}
+}
+
 func TestWhatIsStored(t *testing.T) {
 	p, q := newTestPipeline(t)
 	_, err := p.Take(t.Context(), testSource, &gosight.EventBatch{

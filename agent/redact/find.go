@@ -1,18 +1,28 @@
 package redact
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
 
 // mailAt widens an at sign, text[at:after], to the mail address around it.
 func mailAt(text string, at, after int) (start, end int, ok bool) {
 	const maxLocal, maxDomain = 64, 253 // RFC 5321
 	start = at
-	for start > 0 && at-start < maxLocal && isLocal(text[start-1]) {
+	for start > 0 && at-start < maxLocal && (isLocal(text[start-1]) || isEscapedLetter(text, start-1)) {
 		start--
 	}
 	start = skipEscape(text, start, at)
+	for start < at && !utf8.RuneStart(text[start]) {
+		start++
+	}
 	end = after
-	for end < len(text) && end-after < maxDomain && isDomain(text[end]) {
+	for end < len(text) && end-after < maxDomain && (isDomain(text[end]) || text[end] >= utf8.RuneSelf) {
 		end++
+	}
+	for end > after && end < len(text) && !utf8.RuneStart(text[end]) {
+		end--
 	}
 	for end > after && (text[end-1] == '.' || text[end-1] == '-') {
 		end--
@@ -38,7 +48,46 @@ func skipEscape(text string, start, limit int) int {
 }
 
 func isLocal(c byte) bool {
-	return isDomain(c) || c == '_' || c == '+'
+	return isDomain(c) || c == '_' || c == '+' || c >= utf8.RuneSelf
+}
+
+// isEscapedLetter tells whether text[i] begins a JSON escape of what is not ASCII: "\u00e9" is part of a name.
+func isEscapedLetter(text string, i int) bool {
+	if text[i] != '\\' || i > 0 && text[i-1] == '\\' {
+		return false
+	}
+	code, ok := unicodeEscape(text, i)
+	return ok && code >= utf8.RuneSelf
+}
+
+// unicodeEscape reads the escape \uXXXX at text[i].
+func unicodeEscape(text string, i int) (code rune, ok bool) {
+	if len(text) < i+6 || text[i] != '\\' || text[i+1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(text[i+2:i+6], 16, 16)
+	return rune(n), err == nil
+}
+
+// signAt reads one of @ ? & # at text[i], be it as it is, as URLs encode it (%40), or as JSON may (\u0040). Where there is
+// none, after is where to look on.
+func signAt(text string, i int) (sign byte, after int) {
+	switch c := text[i]; c {
+	case '%':
+		if len(text) >= i+3 {
+			if n, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
+				return byte(n), i + 3
+			}
+		}
+		return 0, i + 1
+	case '\\':
+		if code, ok := unicodeEscape(text, i); ok && code < utf8.RuneSelf {
+			return byte(code), i + 6
+		}
+		return 0, i + 1
+	default:
+		return c, i + 1
+	}
 }
 
 func isDomain(c byte) bool {
@@ -47,7 +96,7 @@ func isDomain(c byte) bool {
 
 func isAlphabetic(s string) bool {
 	for i := range len(s) {
-		if c := s[i] | 0x20; c < 'a' || c > 'z' {
+		if c := s[i] | 0x20; (c < 'a' || c > 'z') && c < utf8.RuneSelf {
 			return false
 		}
 	}

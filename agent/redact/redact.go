@@ -1,13 +1,12 @@
 // Package redact takes personal data out of what leaves the region: mail addresses, payment card numbers and
-// signed tokens in payloads, URLs and metadata, wherever in the text they stand, the values of telling query
-// parameters, and whatever else a project's own rules name.
+// signed tokens in payloads, URLs and metadata, wherever in the text they stand, the values of telling parameters of
+// URLs that stand there, and whatever else a project's own rules name.
 //
 // It works on JSON text without parsing it: one pass over the bytes finds the few places worth a closer look, and
 // what it puts in their place contains nothing that JSON would escape.
 package redact
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -60,7 +59,7 @@ func New(cfg Config, project registry.Privacy) *Scrubber {
 	for _, name := range slices.Concat(cfg.Params, project.Params) {
 		s.params[strings.ToLower(name)] = true
 	}
-	look := "0123456789@%J"
+	look := `0123456789@%J\?&#`
 	if cfg.Phone {
 		look += "+"
 	}
@@ -116,10 +115,19 @@ func (s *Scrubber) at(text string, i int) (start, end int, with string) {
 		if start, end, ok := mailAt(text, i, i+1); ok {
 			return start, end, maskMail
 		}
-	case c == '%' && s.cfg.Mail && strings.HasPrefix(text[i:], "%40"):
-		if start, end, ok := mailAt(text, i, i+3); ok {
-			return start, end, maskMail
+	case c == '%' || c == '\\' || c == '?' || c == '&' || c == '#':
+		sign, after := signAt(text, i)
+		switch {
+		case sign == '@' && s.cfg.Mail:
+			if start, end, ok := mailAt(text, i, after); ok {
+				return start, end, maskMail
+			}
+		case sign == '?' || sign == '&' || sign == '#':
+			if start, end, ok := s.paramAt(text, after, c == '%'); ok {
+				return start, end, maskParam
+			}
 		}
+		return i, max(after, i+1), ""
 	case c == 'J' && s.cfg.Token && i >= 2 && text[i-2:i] == "ey": // base64 of {"
 		if end, ok := tokenAt(text, i-2); ok {
 			return i - 2, end, maskToken
@@ -143,31 +151,4 @@ func (s *Scrubber) at(text string, i int) (start, end int, with string) {
 		}
 	}
 	return i, i + 1, ""
-}
-
-// URL returns a URL whose telling query values are cut, and then scrubbed as text.
-func (s *Scrubber) URL(raw string) (string, int) {
-	found := 0
-	if at := strings.IndexByte(raw, '?'); at >= 0 {
-		query, fragment, hasFragment := strings.Cut(raw[at+1:], "#")
-		pairs := strings.Split(query, "&")
-		for i, pair := range pairs {
-			name, value, _ := strings.Cut(pair, "=")
-			if plain, err := url.QueryUnescape(name); err == nil {
-				name = plain
-			}
-			if value != "" && s.params[strings.ToLower(name)] {
-				pairs[i] = url.QueryEscape(name) + "=" + maskParam
-				found++
-			}
-		}
-		if found > 0 {
-			raw = raw[:at+1] + strings.Join(pairs, "&")
-			if hasFragment {
-				raw += "#" + fragment
-			}
-		}
-	}
-	raw, more := s.Text(raw)
-	return raw, found + more
 }

@@ -134,6 +134,28 @@ func inTopics(t *testing.T, kafka string, texts ...string) found {
 	return places
 }
 
+// inFiles looks for texts in the bytes of every file below dir, as they are on the disk.
+func inFiles(t *testing.T, dir string, texts ...string) found {
+	t.Helper()
+	places := found{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return ignoreGone(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return ignoreGone(err)
+		}
+		place, err := filepath.Rel(dir, path)
+		places.add(place, append([]byte(place), data...), texts)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return places
+}
+
 // diskUse is how many bytes the files below dir take.
 func diskUse(t *testing.T, dir string) (size int64) {
 	t.Helper()
