@@ -166,16 +166,16 @@ ops/tools/bin/helm: ops/tools/go.mod
 	cd ops/tools && go build -o bin/helm helm.sh/helm/v3/cmd/helm
 
 .PHONY: audit sbom
-audit: $(NPM) ## known weaknesses of what we depend on (asks the vulnerability databases of Go and npm)
+audit: $(NPM) ## known weaknesses of what we depend on (asks the vulnerability databases of Go and npm, and says where it could not)
 	@mkdir -p ops/tools/bin && cd ops/tools && go build -o bin/govulncheck golang.org/x/vuln/cmd/govulncheck
-	for module in $(GO_MODULES); do (cd $$module && $(CURDIR)/ops/tools/bin/govulncheck ./...); done
-	npm audit --omit=dev
+	@ops/tools/audit.sh
 
-sbom: $(NPM) ## what is in the programs and the UI, as CycloneDX, into bin/
-	@mkdir -p bin ops/tools/bin && cd ops/tools && go build -o bin/cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
-	for program in ops/cmd/gosight agent/cmd/gosight-agent aggregator/cmd/gosight-aggregator; do \
-	  ops/tools/bin/cyclonedx-gomod app -json -licenses=false -main $$program -output bin/$$(basename $$program).cdx.json .; done
-	npm sbom --omit=dev --sbom-format cyclonedx > bin/npm.cdx.json
+# Of the binaries themselves: what was linked is what is listed.
+sbom: $(NPM) $(BINARIES) ## what is in the programs and the UI, as CycloneDX, into bin/ (asks npm's registry for the tool)
+	@cd ops/tools && go build -o bin/cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+	for program in $(BINARIES); do ops/tools/bin/cyclonedx-gomod bin -json -std -version "$(VERSION)" -output $$program.cdx.json $$program; done
+	npx --yes @cyclonedx/cyclonedx-npm@6.0.1 --omit dev --output-file bin/npm.cdx.json
+	@for file in bin/*.cdx.json; do echo "$$file: $$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")).components.length' $$file) components"; done
 
 .PHONY: helm
 helm: ops/tools/bin/helm ## lint the chart and compare what it renders (UPDATE=1 writes the golden files anew)
