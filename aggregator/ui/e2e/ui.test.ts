@@ -398,7 +398,7 @@ describe.skipIf(!runnable)("the UI in Chromium", { timeout: 30_000 }, () => {
       }
       expect(found).toEqual([]);
       await page.context().close();
-    });
+    }, 120_000); // axe looks at every element of every page
   }
 
   test("nothing was written to the console", () => {
