@@ -178,7 +178,15 @@ func (d *driver) sent() int {
 // work sends batch after batch until running ends; what it has begun it brings to an end.
 func (w *worker) work(running context.Context) {
 	random := rand.New(rand.NewPCG(1, uint64(len(w.run))))
-	pace := time.Duration(float64(time.Second) * float64(w.events) * float64(len(w.workers)) / float64(w.rate))
+	steady, angry := 0, 0 // those who click in anger do so once a second, and the others bring the rest of the rate
+	for _, other := range w.workers {
+		if strings.HasPrefix(other.run, "rage") {
+			angry += rageClicks
+		} else {
+			steady++
+		}
+	}
+	pace := time.Duration(float64(time.Second) * float64(w.events) * float64(steady) / float64(w.rate-angry))
 	if strings.HasPrefix(w.run, "rage") {
 		pace = time.Second
 	}
