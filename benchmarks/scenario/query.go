@@ -255,10 +255,13 @@ func (b *Bench) disk(ctx context.Context) (report.Table, error) {
 		return b.number(ctx, "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = 'gosight' AND table IN ("+tables+")")
 	}
 	for _, of := range []struct{ what, tables, raw, units string }{
-		// Raw is what an SDK without our batches would send: each event by itself, with its metadata.
+		// Raw is what a client without our batches sends: each event of the published contract as JSON, with its metadata.
 		{"an event", "'events', 'sessions', 'session_days', 'page_views', 'known_values'",
-			"SELECT toUInt64(sum(length(payload) + length(session_id) + length(user_id) + length(event_id) + length(event_type) + 90" +
-				" + length(toJSONString(metadata)))) FROM gosight.events WHERE event_type NOT IN ('full_snapshot', 'mutation')",
+			`SELECT sum(length(concat('{"sessionId":', toJSONString(session_id), ',"userId":', toJSONString(user_id),
+				',"eventType":', toJSONString(toString(event_type)), ',"payload":', toJSONString(payload),
+				',"timestamp":"', toString(toUnixTimestamp64Milli(ts)), '","metadata":', toJSONString(metadata),
+				',"eventId":', toJSONString(event_id), '}')))
+				FROM gosight.events WHERE event_type NOT IN ('full_snapshot', 'mutation')`,
 			"SELECT count() FROM gosight.events WHERE event_type NOT IN ('full_snapshot', 'mutation')"},
 		{"a minute of replay", "'replay'", "SELECT sum(length(data)) FROM gosight.replay",
 			"SELECT toUInt64(sum(minutes)) FROM (SELECT dateDiff('millisecond', min(ts), max(ts)) / 60000 AS minutes FROM gosight.replay GROUP BY project, session_id)"},

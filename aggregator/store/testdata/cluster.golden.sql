@@ -322,3 +322,7 @@ ALTER TABLE session_days_local ON CLUSTER gosight MODIFY SETTING materialize_ttl
 ALTER TABLE known_values ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
 
 ALTER TABLE page_views_local ON CLUSTER gosight MODIFY SETTING materialize_ttl_recalculate_only = 1, merge_with_ttl_timeout = 86400;
+
+ALTER TABLE events_local ON CLUSTER gosight MODIFY COLUMN payload String CODEC(ZSTD(3));
+
+ALTER TABLE events ON CLUSTER gosight MODIFY COLUMN payload String CODEC(ZSTD(3));
