@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
@@ -68,13 +69,21 @@ func (r *Reader) Heatmap(ctx context.Context, f HeatFilter) (Heatmap, error) {
 	return out, err
 }
 
-// onPage are the visits that came to the page in the period, as a condition; its arguments are those of args.
-const onPage = `session_id IN (SELECT session_id FROM page_views WHERE project = @project AND page = @page
-	AND ts >= fromUnixTimestamp64Milli(toInt64(@from_ms), 'UTC') AND ts < fromUnixTimestamp64Milli(toInt64(@to_ms), 'UTC'))`
+// onPage are the visits that were on the page in the period, as a condition; its arguments are those of args. Where a
+// stay began is in page_views; of those that began before the period (or whose events came in disorder) the events
+// tell whether they went on in it.
+var onPage = `session_id IN (
+	SELECT session_id FROM page_views WHERE project = @project AND page = @page AND ts >= ` + ms("from_ms") + ` AND ts < ` + ms("to_ms") + `
+	UNION ALL
+	SELECT session_id FROM events WHERE project = @project AND cutQueryStringAndFragment(url) = @page
+		AND ts >= ` + ms("from_ms") + ` AND ts < ` + ms("to_ms") + ` AND session_id IN (
+			SELECT session_id FROM page_views WHERE project = @project AND page = @page AND (
+				ts >= ` + ms("early_ms") + ` AND ts < ` + ms("from_ms") + ` OR ts >= ` + ms("to_ms") + ` AND ts < ` + ms("late_ms") + `)))`
 
 func (f HeatFilter) args() []any {
 	width := Viewports[f.Viewport]
 	return []any{named("from_ms", f.From), named("to_ms", f.To), named("page", f.Page),
+		named("early_ms", f.From-longestVisit), named("late_ms", f.To+longestVisit),
 		named("narrowest", width[0]), named("widest", width[1])}
 }
 
@@ -131,22 +140,23 @@ func (r *Reader) marks(ctx context.Context, f HeatFilter, out *Heatmap) error {
 	return err
 }
 
-// snapshot is the latest recording of the page on a screen of the class, half a second into it: by then it has drawn
-// itself. It is looked for among so many; nil where none of them has it.
+// snapshot is a recording of the page on a screen of the class, half a second into it: by then it has drawn itself. It
+// is looked for among the so many visits that were active last; nil where none of them has it.
 func (r *Reader) snapshot(ctx context.Context, f HeatFilter) (*Example, error) {
 	const among = 200
 	var found *Example
-	candidates := `SELECT session_id, min(ts) AS came, max(ts) AS last FROM page_views WHERE project = @project AND page = @page
-			AND ts >= ` + ms("from_ms") + ` AND ts < ` + ms("to_ms") + `
-			AND session_id IN (SELECT session_id FROM replay WHERE project = @project
-				AND ts >= ` + ms("from_ms") + ` AND ts < ` + ms("to_ms") + ` AND kind = 'full_snapshot')
-		GROUP BY session_id ORDER BY last DESC, session_id LIMIT ` + strconv.Itoa(among)
-	err := r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(came) + 500 FROM (`+candidates+`)
-		WHERE session_id IN (SELECT session_id FROM events WHERE project = @project AND vw BETWEEN @narrowest AND @widest
-			AND session_id IN (SELECT session_id FROM (`+candidates+`)))
+	// What is made of page_views depends on how events came together; which visits, and when, the others tell.
+	err := r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(minIf(ts, cutQueryStringAndFragment(url) = @page)) + 500, max(ts) AS last
+		FROM events WHERE project = @project AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+` AND session_id IN (
+			SELECT session_id FROM session_days WHERE project = @project AND `+onPage+`
+				AND session_id IN (SELECT session_id FROM replay WHERE project = @project
+					AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+` AND kind = 'full_snapshot')
+			GROUP BY session_id ORDER BY max(ended_at) DESC, session_id LIMIT `+strconv.Itoa(among)+`)
+		GROUP BY session_id HAVING max(vw BETWEEN @narrowest AND @widest) AND countIf(cutQueryStringAndFragment(url) = @page) > 0
 		ORDER BY last DESC, session_id LIMIT 1`, f.args(), func(row driver.Rows) error {
 		found = &Example{}
-		return row.Scan(&found.SessionID, &found.TS)
+		var last time.Time
+		return row.Scan(&found.SessionID, &found.TS, &last)
 	})
 	return found, err
 }
