@@ -49,6 +49,9 @@ func (r *Reader) Sessions(ctx context.Context, f SessionFilter) ([]Session, stri
 // a look at all, and a third more for the two before.
 var reaches = []int64{1, 8}
 
+// longVisit is longer than almost all are, ms.
+const longVisit = 15 * 60_000
+
 // latest finds the filter's visits and one more than its limit, the latest active first.
 func (r *Reader) latest(ctx context.Context, f SessionFilter, after position, resume bool) ([]position, error) {
 	until := time.Now().UnixMilli()
@@ -65,8 +68,8 @@ func (r *Reader) latest(ctx context.Context, f SessionFilter, after position, re
 		until = min(until, f.To)
 	}
 	reaches := reaches
-	if f.User != "" {
-		reaches = nil // who has so few visits is not found sooner by looking thrice
+	if f.User != "" || f.MinDurationMS >= longVisit {
+		reaches = nil // so few visits are not found sooner by looking thrice
 	}
 	for _, days := range append(reaches, 0) {
 		since := f.From
