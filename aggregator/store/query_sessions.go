@@ -68,7 +68,7 @@ func (r *Reader) latest(ctx context.Context, f SessionFilter, after position, re
 		until = min(until, f.To)
 	}
 	reaches := reaches
-	if f.User != "" || f.MinDurationMS >= longVisit {
+	if f.User != "" || len(f.Props) > 0 || f.MinDurationMS >= longVisit {
 		reaches = nil // so few visits are not found sooner by looking thrice
 	}
 	for _, days := range append(reaches, 0) {
