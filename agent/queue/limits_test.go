@@ -85,11 +85,13 @@ func TestFreeSpaceFloor(t *testing.T) {
 	}
 }
 
-func TestSlowDiskBoundsMemory(t *testing.T) {
-	held, entered := make(chan struct{}), make(chan struct{}, 1)
+// openOnSlowDisk opens a queue of small bounds whose disk says when it is asked to commit, and waits until held is closed.
+func openOnSlowDisk(t *testing.T) (q *Queue, entered, held chan struct{}) {
+	t.Helper()
+	held, entered = make(chan struct{}), make(chan struct{}, 1)
 	cfg := testConfig(t)
 	cfg.GroupBytes, cfg.PendingBytes = 4<<10, 64<<10
-	q := openTest(t, cfg, func(q *Queue) {
+	q = openTest(t, cfg, func(q *Queue) {
 		q.fail = func(string) error {
 			select {
 			case entered <- struct{}{}:
@@ -99,6 +101,11 @@ func TestSlowDiskBoundsMemory(t *testing.T) {
 			return nil
 		}
 	})
+	return q, entered, held
+}
+
+func TestSlowDiskBoundsMemory(t *testing.T) {
+	q, entered, held := openOnSlowDisk(t)
 	value := make([]byte, 1<<10)
 	first := q.Put(events, "", value)
 	<-entered

@@ -104,19 +104,7 @@ func TestLoudProjectsShareAlike(t *testing.T) {
 
 // A disk that is slow holds values in memory: that room is shared in the same way.
 func TestALoudProjectLeavesMemory(t *testing.T) {
-	held, entered := make(chan struct{}), make(chan struct{}, 1)
-	cfg := testConfig(t)
-	cfg.GroupBytes, cfg.PendingBytes = 4<<10, 64<<10
-	q := openTest(t, cfg, func(q *Queue) {
-		q.fail = func(string) error {
-			select {
-			case entered <- struct{}{}:
-			default:
-			}
-			<-held
-			return nil
-		}
-	})
+	q, entered, held := openOnSlowDisk(t)
 	value := make([]byte, 1<<10)
 	commits := []*Commit{q.Put(events, "loud", value)}
 	<-entered

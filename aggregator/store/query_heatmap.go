@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
@@ -69,16 +68,19 @@ func (r *Reader) Heatmap(ctx context.Context, f HeatFilter) (Heatmap, error) {
 	return out, err
 }
 
-// onPage are the visits that were on the page in the period, as a condition; its arguments are those of args. Where a
-// stay began is in page_views; of those that began before the period (or whose events came in disorder) the events
-// tell whether they went on in it.
+// Conditions on rows of events and of page_views; their arguments are those of args.
+const here = "cutQueryStringAndFragment(url) = @page"
+
+var inPeriod = "ts >= " + ms("from_ms") + " AND ts < " + ms("to_ms")
+
+// onPage are the visits that were on the page in the period. Where a stay began is in page_views; of those that began
+// before the period (or whose events came in disorder) the events tell whether they went on in it.
 var onPage = `session_id IN (
-	SELECT session_id FROM page_views WHERE project = @project AND page = @page AND ts >= ` + ms("from_ms") + ` AND ts < ` + ms("to_ms") + `
+	SELECT session_id FROM page_views WHERE project = @project AND page = @page AND ` + inPeriod + `
 	UNION ALL
-	SELECT session_id FROM events WHERE project = @project AND cutQueryStringAndFragment(url) = @page
-		AND ts >= ` + ms("from_ms") + ` AND ts < ` + ms("to_ms") + ` AND session_id IN (
-			SELECT session_id FROM page_views WHERE project = @project AND page = @page AND (
-				ts >= ` + ms("early_ms") + ` AND ts < ` + ms("from_ms") + ` OR ts >= ` + ms("to_ms") + ` AND ts < ` + ms("late_ms") + `)))`
+	SELECT session_id FROM events WHERE project = @project AND ` + here + ` AND ` + inPeriod + ` AND session_id IN (
+		SELECT session_id FROM page_views WHERE project = @project AND page = @page AND (
+			ts >= ` + ms("early_ms") + ` AND ts < ` + ms("from_ms") + ` OR ts >= ` + ms("to_ms") + ` AND ts < ` + ms("late_ms") + `)))`
 
 func (f HeatFilter) args() []any {
 	width := Viewports[f.Viewport]
@@ -99,11 +101,9 @@ func (r *Reader) marks(ctx context.Context, f HeatFilter, out *Heatmap) error {
 		hit = "event_type IN ('click', 'dblclick', 'contextmenu')"
 	default:
 		// A signal stands where its first event happened: that event knows its place on the page.
-		hit = "event_id IN (SELECT first_event_id FROM signals FINAL WHERE project = @project AND kind = @kind" +
-			" AND cutQueryStringAndFragment(url) = @page)"
+		hit = "event_id IN (SELECT first_event_id FROM signals FINAL WHERE project = @project AND kind = @kind AND " + here + ")"
 		args = append(args, named("kind", f.Kind))
 	}
-	const here = "cutQueryStringAndFragment(url) = @page"
 	var depths [21]uint64 // visits by how much of the page they saw, in steps of 5 %
 	err := r.query(ctx, `SELECT tupleElement(mark, 1) AS what, tupleElement(mark, 2) AS col, tupleElement(mark, 3) AS line, count()
 		FROM (
@@ -112,8 +112,7 @@ func (r *Reader) marks(ctx context.Context, f HeatFilter, out *Heatmap) error {
 					groupUniqArrayIf((cityHash64(event_id), toUInt16(least(99, greatest(0, intDiv(toInt64(page_x) * 100, greatest(1, vw))))),
 						toUInt32(greatest(0, intDiv(toInt64(page_y), @row_pixels)))),
 						vw BETWEEN @narrowest AND @widest AND `+here+` AND `+hit+`) AS hits
-				FROM events WHERE project = @project AND `+onPage+` AND (vw > 0 OR event_type = 'scroll')
-					AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+`
+				FROM events WHERE project = @project AND `+onPage+` AND (vw > 0 OR event_type = 'scroll') AND `+inPeriod+`
 				GROUP BY session_id HAVING max(vw BETWEEN @narrowest AND @widest)))
 		ARRAY JOIN marks AS mark GROUP BY what, col, line ORDER BY what, line, col LIMIT 50021`, args,
 		func(row driver.Rows) error {
@@ -146,17 +145,15 @@ func (r *Reader) snapshot(ctx context.Context, f HeatFilter) (*Example, error) {
 	const among = 200
 	var found *Example
 	// What is made of page_views depends on how events came together; which visits, and when, the others tell.
-	err := r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(minIf(ts, cutQueryStringAndFragment(url) = @page)) + 500, max(ts) AS last
-		FROM events WHERE project = @project AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+` AND session_id IN (
+	err := r.query(ctx, `SELECT session_id, toUnixTimestamp64Milli(minIf(ts, `+here+`)) + 500
+		FROM events WHERE project = @project AND `+inPeriod+` AND session_id IN (
 			SELECT session_id FROM session_days WHERE project = @project AND `+onPage+`
-				AND session_id IN (SELECT session_id FROM replay WHERE project = @project
-					AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+` AND kind = 'full_snapshot')
+				AND session_id IN (SELECT session_id FROM replay WHERE project = @project AND `+inPeriod+` AND kind = 'full_snapshot')
 			GROUP BY session_id ORDER BY max(ended_at) DESC, session_id LIMIT `+strconv.Itoa(among)+`)
-		GROUP BY session_id HAVING max(vw BETWEEN @narrowest AND @widest) AND countIf(cutQueryStringAndFragment(url) = @page) > 0
-		ORDER BY last DESC, session_id LIMIT 1`, f.args(), func(row driver.Rows) error {
+		GROUP BY session_id HAVING max(vw BETWEEN @narrowest AND @widest) AND countIf(`+here+`) > 0
+		ORDER BY max(ts) DESC, session_id LIMIT 1`, f.args(), func(row driver.Rows) error {
 		found = &Example{}
-		var last time.Time
-		return row.Scan(&found.SessionID, &found.TS, &last)
+		return row.Scan(&found.SessionID, &found.TS)
 	})
 	return found, err
 }

@@ -12,8 +12,7 @@ const mostMoved = 500
 // moves counts where the pointer was on a page. A pointer's points are in the viewport; the page was scrolled to
 // where the visit's last scroll event before them said, on the same page view.
 func (r *Reader) moves(ctx context.Context, f HeatFilter, out *Heatmap) error {
-	const chosen = `session_id IN (SELECT session_id FROM events WHERE project = @project
-		AND ts >= fromUnixTimestamp64Milli(toInt64(@from_ms), 'UTC') AND ts < fromUnixTimestamp64Milli(toInt64(@to_ms), 'UTC')
+	chosen := `session_id IN (SELECT session_id FROM events WHERE project = @project AND ` + inPeriod + `
 		AND session_id IN (SELECT session_id FROM session_days WHERE project = @project AND day BETWEEN @first_day AND @last_day
 			AND has(touched, @hash) ORDER BY day DESC, ended_at DESC LIMIT @visits)
 		AND vw BETWEEN @narrowest AND @widest)`
@@ -22,10 +21,10 @@ func (r *Reader) moves(ctx context.Context, f HeatFilter, out *Heatmap) error {
 		FROM (
 			SELECT moved.points AS points, scroll.page_y AS scrolled, screen.width AS width FROM (
 				SELECT session_id, page_id, event_id, ts, JSONExtract(payload, 'points', 'Array(Array(Float64))') AS points
-				FROM events FINAL WHERE project = @project AND event_type = 'pointer' AND cutQueryStringAndFragment(url) = @page
-					AND ts >= `+ms("from_ms")+` AND ts < `+ms("to_ms")+` AND `+chosen+`) AS moved
+				FROM events FINAL WHERE project = @project AND event_type = 'pointer' AND `+here+`
+					AND `+inPeriod+` AND `+chosen+`) AS moved
 			ASOF LEFT JOIN (SELECT session_id, page_id, ts, page_y FROM events WHERE project = @project AND event_type = 'scroll'
-				AND cutQueryStringAndFragment(url) = @page AND `+chosen+`) AS scroll
+				AND `+here+` AND `+chosen+`) AS scroll
 				ON scroll.session_id = moved.session_id AND scroll.page_id = moved.page_id AND scroll.ts <= moved.ts
 			INNER JOIN (SELECT session_id, max(vw) AS width FROM events WHERE project = @project AND vw > 0 AND `+chosen+`
 				GROUP BY session_id HAVING width BETWEEN @narrowest AND @widest) AS screen ON screen.session_id = moved.session_id)
