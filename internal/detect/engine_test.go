@@ -140,6 +140,37 @@ func TestCentreKeepsWhatItFindsToo(t *testing.T) {
 	s.advance(3001, "dead_click/click@0/1 final")
 }
 
+// An edge that saw only the first and the last of a visitor's turns names one long turn after the first, which the
+// centre found, said and forgot half a minute ago.
+func TestCentreKeepsWhatItFoundLongAgo(t *testing.T) {
+	s := newStream(t, Default())
+	s.at(0, nav(0, "/a", "/b", "push"), "")
+	s.at(10, nav(10, "/b", "/a", "push"), "u_turn/navigate@0/2 final")
+	s.at(29_000, nav(29_000, "/a", "/b", "push"), "")
+	s.at(29_010, nav(29_010, "/b", "/a", "push"), "u_turn/navigate@29000/2 final")
+	s.e.Adopt("p", "s", &gosight.Signal{SignalId: SignalID("p", "s", UTurn, "navigate@0"), Kind: UTurn, Timestamp: day0,
+		FirstEventId: "navigate@0", Count: 2, DurationMs: 29_010}, s.now)
+	s.advance(40_000, "")
+	s.advance(120_000, "")
+}
+
+// What it remembers of what it said is bounded; of what began before, it then takes nothing back.
+func TestCentreForgetsAndThenDoesNotJudge(t *testing.T) {
+	s := newStream(t, Default())
+	const turns = maxSpoken + 10
+	for i := int64(0); i < turns; i++ {
+		s.at(i*200, nav(i*200, "/a", "/b", "push"), "")
+		s.at(i*200+10, nav(i*200+10, "/b", "/a", "push"), fmt.Sprintf("u_turn/navigate@%d/2 final", i*200))
+	}
+	s.at(60_000, clickAt(60_000, 9, 9, button), "")
+	if n := len(s.e.session("p", "s").spoken); n != maxSpoken {
+		t.Errorf("%d are remembered", n)
+	}
+	s.e.Adopt("p", "s", &gosight.Signal{SignalId: SignalID("p", "s", UTurn, "navigate@0"), Kind: UTurn, Timestamp: day0,
+		FirstEventId: "navigate@0", Count: 2, DurationMs: 59_000}, s.now)
+	s.advance(300_000, "")
+}
+
 func TestWarmIsSilentAboutWhatBeginsBefore(t *testing.T) {
 	s := newStream(t, Default())
 	s.e.Warm(day0 + 100)

@@ -16,7 +16,7 @@ type session struct {
 	id      string
 	window  window
 	tracks  [len(detectors)]track
-	claims  []*claim
+	*ledger
 
 	whole   int64 // event time from which on no evidence is missing, because it came too late or before this began
 	clock   int64 // event time: the latest timestamp
@@ -39,6 +39,22 @@ type track struct {
 	seen int64
 }
 
+// ledger holds what a session found and said. Most sessions find nothing and share an empty one.
+type ledger struct {
+	claims []*claim
+	spoken []uint64 // identities of forgotten claims on which something was said, oldest first
+}
+
+var emptyLedger ledger
+
+// enter adds a claim.
+func (s *session) enter(c *claim) {
+	if s.ledger == &emptyLedger {
+		s.ledger = &ledger{}
+	}
+	s.claims = append(s.claims, c)
+}
+
 // claim is a finding, as the two copies of its detector have it, and what was said of it.
 type claim struct {
 	detector int
@@ -58,6 +74,9 @@ const (
 	// correctable is how long after a finding's end its detector may still change it, ms of event time, besides
 	// the time that rules set.
 	correctable = 5000
+	// maxSpoken is how many such identities a session keeps, at 8 bytes. An edge that saw a part of the visit can
+	// name a signal that ended here long ago, and say that it lasts.
+	maxSpoken = 64
 	// settleMS is how much more than needed the window may hold, so that it is emptied in larger portions.
 	settleMS = 1000
 	// A session whose every event is late takes no more steps than these for an event in the long run: then its
@@ -67,7 +86,7 @@ const (
 )
 
 func newSession(p *project, id string) *session {
-	return &session{project: p, id: id, whole: never, clock: early, floor: early}
+	return &session{project: p, id: id, ledger: &emptyLedger, whole: never, clock: early, floor: early}
 }
 
 // observe takes evidence that is not too late. It reports false where the session has it already.
@@ -149,10 +168,26 @@ func (s *session) settle(w *workspace) {
 	}
 	if len(s.claims) > 0 {
 		s.claims = slices.DeleteFunc(s.claims, func(c *claim) bool {
-			return !c.news && c.judge == 0 && c.until() < s.settled()
+			over := !c.news && c.judge == 0 && c.until() < s.settled()
+			if over && c.said != nil {
+				s.remember(c)
+			}
+			return over
 		})
 	}
 }
+
+// remember notes that this pass has said its word on a claim.
+func (s *session) remember(c *claim) {
+	if len(s.spoken) == maxSpoken {
+		s.spoken = slices.Delete(s.spoken, 0, 1)
+		s.whole = max(s.whole, s.settled()) // on what began before, its word may be forgotten
+	}
+	s.spoken = append(s.spoken, identity(c.kind, c.sum))
+}
+
+// identity is that of a finding within its session.
+func identity(kind string, sum uint64) uint64 { return xxhash.Sum64String(kind) ^ sum }
 
 // rest settles everything, when nothing came for longer than evidence may be late, and so holds one state of each
 // detector and no window.
@@ -249,11 +284,11 @@ func (s *session) hear(sig *gosight.Signal, judge int64) {
 	sum := xxhash.Sum64String(sig.FirstEventId)
 	c := s.claim(sig.Kind, sum)
 	if c == nil {
-		if sig.Retracted {
-			return
+		if sig.Retracted || slices.Contains(s.spoken, identity(sig.Kind, sum)) {
+			return // nothing to judge: our word, if any, stands over an edge's
 		}
 		c = &claim{detector: -1, kind: sig.Kind, sum: sum, since: sig.Timestamp}
-		s.claims = append(s.claims, c)
+		s.enter(c)
 	}
 	c.heard = sig
 	if c.current == nil && c.said == nil {
@@ -275,7 +310,7 @@ func (s *session) claimOf(detector int, f *finding) *claim {
 	c := s.claim(f.kind, f.first.sum)
 	if c == nil {
 		c = &claim{kind: f.kind, sum: f.first.sum, since: f.first.ts}
-		s.claims = append(s.claims, c)
+		s.enter(c)
 	}
 	c.detector = detector
 	return c
