@@ -1,4 +1,6 @@
-// Package reload follows files that are replaced while a program runs: certificates, keys, tokens.
+// Package reload follows files that are replaced while a program runs: certificates, keys, tokens, rules. It looks at
+// them from time to time and uses no notification, because those of mounted volumes (a ConfigMap's) are lost or never
+// sent.
 package reload
 
 import (

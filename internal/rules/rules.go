@@ -5,8 +5,7 @@
 //	  shop:
 //	    dead: {answer_ms: 4000, deadline_ms: 4500}
 //
-// Keys are the json names of detect.Rules; what is left out stays as the flags have it. It looks at the file from
-// time to time and uses no notification, because those of mounted volumes (a ConfigMap's) are lost or never sent.
+// Keys are the json names of detect.Rules; what is left out stays as the flags have it.
 package rules
 
 import (
@@ -26,6 +25,7 @@ import (
 
 	"github.com/gosight/gosight/internal/config"
 	"github.com/gosight/gosight/internal/detect"
+	"github.com/gosight/gosight/internal/reload"
 )
 
 // Config says where the file is.
@@ -49,7 +49,7 @@ func (c Config) Validate() error {
 type Follower struct {
 	cfg    Config
 	live   *detect.Live
-	text   []byte // as it was last looked at
+	files  *reload.Files // nil: there is no file
 	failed prometheus.Counter
 	log    *slog.Logger
 }
@@ -61,58 +61,39 @@ func New(cfg Config, live *detect.Live, reg prometheus.Registerer, log *slog.Log
 	}
 	f := &Follower{cfg: cfg, live: live, log: log.With("part", "rules"),
 		failed: promauto.With(reg).NewCounter(prometheus.CounterOpts{
-			Name: "gosight_rules_reload_failures_total", Help: "Changed rules files that could not be used; the rules before stay in force.",
+			Name: "gosight_rules_reload_failures_total", Help: "Looks at a changed rules file that could not be used; the rules before stay in force.",
 		})}
-	if cfg.File == "" {
-		return f, nil
+	var err error
+	if cfg.File != "" {
+		f.files, err = reload.Open(f.load, cfg.File)
 	}
-	_, err := f.look()
 	return f, err
 }
 
 // Run follows the file until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
-	if f.cfg.File == "" {
+	if f.files == nil {
 		<-ctx.Done()
 		return nil
 	}
-	tick := time.NewTicker(f.cfg.ReloadInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		changed, err := f.look()
-		switch {
-		case err != nil:
-			f.failed.Inc()
-			f.log.Error("reload rules, keeping those before", "error", err)
-		case changed:
-			f.log.Info("rules reloaded", "file", f.cfg.File)
-		}
-	}
+	f.files.Watch(ctx, f.cfg.ReloadInterval, f.failed.Inc, f.log)
+	return nil
 }
 
-// look reads the file and puts it in force where it changed. A text that was wrong is not looked at again.
-func (f *Follower) look() (changed bool, err error) {
+// load reads the file and puts it in force.
+func (f *Follower) load() error {
 	text, err := os.ReadFile(f.cfg.File)
 	if err != nil {
-		return false, fmt.Errorf("read rules: %w", err)
+		return fmt.Errorf("read rules: %w", err)
 	}
-	if f.text != nil && bytes.Equal(text, f.text) {
-		return false, nil
-	}
-	f.text = text
 	file, err := parse(text)
 	if err == nil {
 		err = f.live.SetFile(file)
 	}
 	if err != nil {
-		return false, fmt.Errorf("rules file %s: %w", f.cfg.File, err)
+		return fmt.Errorf("rules file %s: %w", f.cfg.File, err)
 	}
-	return true, nil
+	return nil
 }
 
 // parse splits the file into the rules for everybody and those of projects, whose fields detect checks.
