@@ -8,9 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +18,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/gosight/gosight/aggregator"
 	"github.com/gosight/gosight/aggregator/store"
+	"github.com/gosight/gosight/internal/freeport"
 	"github.com/gosight/gosight/ops/engines/enginetest"
 	"github.com/gosight/gosight/proto/gen/gosight"
 	"github.com/gosight/gosight/proto/gen/gosight/gosightconnect"
@@ -35,17 +36,6 @@ func config(t *testing.T) aggregator.Config {
 	cfg.Receive.DrainGrace = 100 * time.Millisecond
 	cfg.API.AllowLoopback = true
 	return cfg
-}
-
-// freePort is a port that nothing listens on yet.
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func run(t *testing.T, a *aggregator.Aggregator) (stop func()) {
@@ -84,9 +74,12 @@ func get(t *testing.T, url string) (int, string) {
 
 // It starts before Kafka is there, says so, becomes ready, and stores what is relayed to it before it leaves.
 func TestFromRelayToRowsWithEnginesThatComeLate(t *testing.T) {
-	kafkaPort := freePort(t)
+	kafkas, err := freeport.Addrs(1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg := config(t)
-	cfg.Kafka.Brokers = []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(kafkaPort))}
+	cfg.Kafka.Brokers = kafkas
 	cfg.Kafka.Partitions = 2
 	cfg.ClickHouse.URL = enginetest.TestClickHouse(t)
 	a, err := aggregator.New(cfg, slog.New(slog.DiscardHandler))
@@ -97,7 +90,7 @@ func TestFromRelayToRowsWithEnginesThatComeLate(t *testing.T) {
 	if status, why := get(t, "http://"+a.Addrs().Admin+"/readyz"); status != 503 || !strings.Contains(why, "waiting") {
 		t.Errorf("readyz without kafka: %d %s", status, why)
 	}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(kafkaPort))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(int(netip.MustParseAddrPort(kafkas[0]).Port())))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gosight/gosight/internal/devcert"
+	"github.com/gosight/gosight/internal/freeport"
 )
 
 // chain knows how to start the parts of a system that are processes of their own.
@@ -32,7 +33,7 @@ const (
 // Chain starts ClickHouse, Kafka, an aggregator and an agent, each as a process, with their data below dir. Where
 // process is false the aggregator only receives: what it puts into Kafka stays there until StartProcessing.
 func Chain(ctx context.Context, bin, dir string, process bool) (s *System, err error) {
-	ports, err := freePorts(9)
+	ports, err := freeport.Addrs(9)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (s *System) KillAggregator() error { return s.stop(aggregatorRole, (*Proces
 
 // StartProcessing starts a second aggregator that loads into ClickHouse what the first has put into Kafka.
 func (s *System) StartProcessing(ctx context.Context) error {
-	ports, err := freePorts(2)
+	ports, err := freeport.Addrs(2)
 	if err != nil {
 		return err
 	}
@@ -171,18 +172,4 @@ func (s *System) AwaitRelayed(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// freePorts are addresses on loopback that nobody listens on now.
-func freePorts(n int) ([]string, error) {
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // only when all are found, or one would be found twice
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
 }

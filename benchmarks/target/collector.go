@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gosight/gosight/internal/freeport"
 )
 
 // Collector is an OpenTelemetry Collector as agent and another as gateway, before the same Kafka as a chain's.
@@ -24,7 +26,7 @@ func StartCollector(ctx context.Context, bin, configDir, dir string) (c *Collect
 	if _, err := os.Stat(filepath.Join(bin, program)); err != nil {
 		return nil, fmt.Errorf("%w: build it first, see benchmarks/otel/README.md", err)
 	}
-	ports, err := freePorts(5)
+	ports, err := freeport.Addrs(5)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +34,7 @@ func StartCollector(ctx context.Context, bin, configDir, dir string) (c *Collect
 		System: &System{Shape: "otel", dir: dir, parts: make(map[string]*Process), chain: &chain{bin: bin}},
 		OTLP:   ports[0], gatewayMetrics: ports[3],
 	}
-	_, agentMetrics, _ := net.SplitHostPort(ports[2]) // made by freePorts
+	_, agentMetrics, _ := net.SplitHostPort(ports[2]) // made by freeport
 	_, gatewayMetrics, _ := net.SplitHostPort(ports[3])
 	for name, value := range map[string]string{
 		"BENCH_DIR": dir, "BENCH_AGENT": ports[0], "BENCH_GATEWAY": ports[1], "BENCH_KAFKA": ports[4],
@@ -61,7 +63,7 @@ func StartCollector(ctx context.Context, bin, configDir, dir string) (c *Collect
 // makeTopics lets an aggregator of ours make the topic otlp.events, with the settings that ours has: the embedded
 // broker makes none by itself, and the collector neither.
 func (c *Collector) makeTopics(ctx context.Context, kafka string) error {
-	ports, err := freePorts(2)
+	ports, err := freeport.Addrs(2)
 	if err != nil {
 		return err
 	}

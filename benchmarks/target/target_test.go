@@ -55,17 +55,3 @@ func TestMetricsAreSummedOverLabels(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
-
-func TestFreePortsDiffer(t *testing.T) {
-	ports, err := freePorts(20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	for _, port := range ports {
-		if seen[port] {
-			t.Errorf("%s twice", port)
-		}
-		seen[port] = true
-	}
-}

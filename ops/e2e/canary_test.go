@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/gosight/gosight/internal/devcert"
+	"github.com/gosight/gosight/internal/freeport"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -139,21 +140,19 @@ func get(address string) string {
 	return string(text)
 }
 
-// freePort is one that nobody listens on now.
-func freePort(t *testing.T) string {
+func startApart(t *testing.T) *apart {
 	t.Helper()
-	port, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Addrs(9)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer port.Close()
-	return port.Addr().String()
-}
-
-func startApart(t *testing.T) *apart {
-	t.Helper()
-	a := &apart{t: t, dir: t.TempDir(), kafka: freePort(t), agentGRPC: freePort(t), agentHTTP: freePort(t), admin: map[string]string{}}
-	clickhouse, relay := freePort(t), freePort(t)
+	take := func() string {
+		port := ports[0]
+		ports = ports[1:]
+		return port
+	}
+	a := &apart{t: t, dir: t.TempDir(), kafka: take(), agentGRPC: take(), agentHTTP: take(), admin: map[string]string{}}
+	clickhouse, relay, api := take(), take(), take()
 	a.clickhouse = "http://" + clickhouse
 	library, err := filepath.Abs("../../node_modules/@chdb/lib-linux-x64-gnu/libchdb.so")
 	if err != nil {
@@ -177,13 +176,13 @@ func startApart(t *testing.T) *apart {
 	a.start("clickhouse", "gosight", "engine", "clickhouse", "--path", "clickhouse", "--library", library, "--listen", clickhouse)
 	a.start("kafka", "gosight", "engine", "kafka", "--path", "kafka", "--listen", a.kafka)
 	for _, role := range []string{"receive", "process", "api"} {
-		a.admin[role] = freePort(t)
-		a.start(role, "gosight-aggregator", "--roles", role, "--data-dir", role, "--relay-addr", relay, "--api-addr", freePort(t),
+		a.admin[role] = take()
+		a.start(role, "gosight-aggregator", "--roles", role, "--data-dir", role, "--relay-addr", relay, "--api-addr", api,
 			"--admin-addr", a.admin[role], "--kafka-brokers", a.kafka, "--kafka-partitions", "2", "--clickhouse-url", a.clickhouse,
 			"--registry-file", "registry.yaml", "--registry-keys", "k=shop", "--receive-tokens", "edge=secret-of-edge",
 			"--receive-cert-file", cert, "--receive-key-file", key, "--log-level", "debug")
 	}
-	a.admin["agent"] = freePort(t)
+	a.admin["agent"] = take()
 	a.start("agent", "gosight-agent", "--data-dir", "agent", "--grpc-addr", a.agentGRPC, "--http-addr", a.agentHTTP,
 		"--admin-addr", a.admin["agent"], "--keys", "k=shop", "--forward-ca-file", ca, "--forward-token", "secret-of-edge",
 		"--forward-aggregators", relay, "--log-level", "debug")

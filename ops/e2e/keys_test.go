@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gosight/gosight/internal/devcert"
+	"github.com/gosight/gosight/internal/freeport"
 	"github.com/gosight/gosight/ops/engines/chdb"
 )
 
@@ -65,7 +65,10 @@ func newFleet(t *testing.T, agents int) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports := freePorts(t, 5+3*agents)
+	ports, err := freeport.Addrs(5 + 3*agents)
+	if err != nil {
+		t.Fatal(err)
+	}
 	clickhouse, kafka, relay, admin := ports[0], ports[1], ports[2], ports[3]
 	f.api = "http://" + ports[4]
 	f.engines = &system{Ready: Ready{ClickHouse: "http://" + clickhouse}}
@@ -267,25 +270,4 @@ func TestKeysReachEveryAgent(t *testing.T) {
 	f.aggregator.run()
 	f.engines.eventually(t, patience, "SELECT count(), uniqExact(event_id), uniqExact(session_id) FROM events FINAL WHERE project = 'site'",
 		fmt.Sprintf("%d\t%d\t%d", len(f.sent), len(f.sent), len(f.agents)))
-}
-
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	var addrs []string
-	for len(addrs) < n {
-		// Below the range from which outgoing connections are numbered, or one may take it before its owner.
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
-		tcp, err := net.Listen("tcp", addr)
-		if err != nil {
-			continue
-		}
-		defer tcp.Close()
-		udp, err := net.ListenPacket("udp", addr) // the relay has both
-		if err != nil {
-			continue
-		}
-		defer udp.Close()
-		addrs = append(addrs, addr)
-	}
-	return addrs
 }
