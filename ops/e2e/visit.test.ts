@@ -53,6 +53,11 @@ describe.skipIf(!browserPath)("a visit to the demo shop", () => {
         (await system.query(`SELECT 1 FROM replay WHERE session_id = '${session}' LIMIT 1`)).length > 0,
     );
 
+    // Marks jump to 1.5 s before their signal, and that is to be a moment at which the page stood there already: the
+    // recording can begin before the shop has drawn itself.
+    await shop.locator("#film").waitFor();
+    await shop.waitForTimeout(1500);
+
     await shop.locator("h1").dblclick();
     await shop.locator(".promise h3").first().click({ button: "right" });
     await shop.mouse.wheel(0, 900);
