@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,11 +24,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gosight/gosight/internal/devcert"
+	"github.com/gosight/gosight/internal/freeport"
 	"github.com/gosight/gosight/ops/engines/chdb"
 )
 
 // How long anything may take that must happen: the machine may be very busy.
 const patience = 3 * time.Minute
+
+// built is where build put them, if it did.
+var built string
 
 // build makes the programs, once for all tests, with failpoints in them.
 var build = sync.OnceValues(func() (string, error) {
@@ -37,6 +40,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	out, err := exec.Command("go", "build", "-tags", "failpoints", "-o", dir+"/", "../cmd/gosight",
 		"../../agent/cmd/gosight-agent", "../../aggregator/cmd/gosight-aggregator").CombinedOutput()
 	if err != nil {
@@ -55,8 +59,8 @@ var build = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := build(); err == nil {
-		os.RemoveAll(dir)
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
@@ -112,7 +116,10 @@ func newHouse(t *testing.T, s shape) *house {
 		h.small = data
 		t.Cleanup(func() { unix.Unmount(data, unix.MNT_DETACH) })
 	}
-	ports := freePorts(t, 11)
+	ports, err := freeport.Addrs(11)
+	if err != nil {
+		t.Fatal(err)
+	}
 	h.agentAdmin, h.api, h.clickhouseURL = ports[2], ports[5], "http://"+ports[8]
 	cert, key, ca, err := devcert.Ensure(filepath.Join(h.dir, "tls"), "127.0.0.1", "localhost")
 	if err != nil {
@@ -215,27 +222,6 @@ func eventually(t *testing.T, what string, holds func() bool) {
 			t.Fatalf("not within %s: %s", patience, what)
 		}
 	}
-}
-
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	var addrs []string
-	for len(addrs) < n {
-		// Below the range from which outgoing connections are numbered, or one may take it before its owner.
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
-		tcp, err := net.Listen("tcp", addr)
-		if err != nil {
-			continue
-		}
-		defer tcp.Close() // only when all are found, or one would be found twice
-		udp, err := net.ListenPacket("udp", addr)
-		if err != nil {
-			continue
-		}
-		defer udp.Close()
-		addrs = append(addrs, addr)
-	}
-	return addrs
 }
 
 func tail(path string, n int) string {
