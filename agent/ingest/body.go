@@ -26,6 +26,9 @@ var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
 func bodies(limit int64, budget *Budget, refused func(reason string), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := &meteredBody{Closer: r.Body, from: r.Body, limit: limit, left: limit, budget: budget, refused: refused}
+		if r.ContentLength > limit {
+			body.left = -1 // nothing of it need be read
+		}
 		defer body.release()
 		if r.Header.Get("Content-Encoding") == "gzip" {
 			r.Header.Del("Content-Encoding")
@@ -54,6 +57,9 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if b.left < 0 {
+		return 0, b.tooLarge()
+	}
 	if b.inflate {
 		b.inflate = false
 		b.gzip = inflaters.Get().(*gzip.Reader)
@@ -66,9 +72,7 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 	b.left -= int64(n)
 	switch {
 	case b.left < 0:
-		// No delay: it will never be taken.
-		return 0, b.fail("body_too_large", connect.CodeResourceExhausted,
-			fmt.Errorf("the batch is larger than %d bytes: send it in smaller pieces", b.limit))
+		return 0, b.tooLarge()
 	case b.gzip != nil && b.limit-b.left > max(bombBytes, bombRatio*b.packed):
 		return 0, b.fail("bomb", connect.CodeInvalidArgument,
 			fmt.Errorf("the body is %d times as large as it came", bombRatio))
@@ -92,6 +96,12 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	*c.n += int64(n)
 	return n, err
+}
+
+// tooLarge names no delay: the body will never be taken.
+func (b *meteredBody) tooLarge() *connect.Error {
+	return b.fail("body_too_large", connect.CodeResourceExhausted,
+		fmt.Errorf("the batch is larger than %d bytes: send it in smaller pieces", b.limit))
 }
 
 func (b *meteredBody) fail(reason string, code connect.Code, err error) *connect.Error {

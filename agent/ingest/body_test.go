@@ -81,6 +81,18 @@ func TestBodiesAreBoundedOneByOneAndTogether(t *testing.T) {
 	}
 }
 
+// A body that says that it is too large is believed.
+func TestNothingIsReadOfABodyThatIsTooLarge(t *testing.T) {
+	said := ""
+	handler := bodies(1000, &Budget{semaphore.NewWeighted(2000)}, func(reason string) { said += reason },
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.ReadAll(r.Body) }))
+	from := bytes.NewReader(make([]byte, 1001))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", from))
+	if said != "body_too_large" || from.Len() != 1001 {
+		t.Errorf("refused %q after %d bytes", said, 1001-from.Len())
+	}
+}
+
 // answering is an Ingestor that takes everything, so that only the way to it is measured.
 type answering struct {
 	gosightconnect.UnimplementedIngestorHandler
