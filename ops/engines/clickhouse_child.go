@@ -56,6 +56,9 @@ func (c ClickHouseChild) Run(ctx context.Context, log *slog.Logger) error {
 			cancel()
 		}()
 	}
+	if err := standBack(engineNice); err != nil {
+		log.Warn("the engine runs at the priority of all others", "error", err)
+	}
 	listener, err := c.listen()
 	if err != nil {
 		return err

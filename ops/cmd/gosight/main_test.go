@@ -339,12 +339,41 @@ func TestUpOutlivesItsEngine(t *testing.T) {
 	if len(engines) != 1 {
 		t.Skipf("cannot tell the engine's process: %v", engines)
 	}
+	for thread, nice := range niceness(t, engines[0]) {
+		// The engine itself hurries the thread that watches its memory.
+		if nice != 10 && !strings.Contains(thread, "MemoryWorker") {
+			t.Errorf("the engine's thread %s runs at nice %d: it would take the processor from those who answer clients", thread, nice)
+		}
+	}
 	if err := syscall.Kill(engines[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	send(t, ready, "after")
 	waitFor(t, ready, "SELECT count() FROM gosight.events FINAL", "1")
 	p.interrupt(t)
+}
+
+// niceness is that of each thread of a process, by the thread's id and name.
+func niceness(t *testing.T, pid int) map[string]int {
+	t.Helper()
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(stats) == 0 {
+		t.Fatalf("no threads of process %d: %v", pid, err)
+	}
+	found := map[string]int{}
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended
+		}
+		name, rest, _ := strings.Cut(string(text), ") ")
+		nice, err := strconv.Atoi(strings.Fields(rest)[16]) // field 19 of proc(5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[name] = nice
+	}
+	return found
 }
 
 func TestDemoIsFilledOnce(t *testing.T) {
