@@ -137,13 +137,7 @@ export class Delivery {
     try {
       this.#room -= body.length + 64;
       if (this.#room < 0) throw 0;
-      const answer = await this.#fetch(this.#url(body === raw ? "" : "&compression=gzip"), {
-        method: "POST",
-        body,
-        headers: { "Content-Type": "text/plain" },
-        keepalive: true,
-        credentials: "omit",
-      });
+      const answer = await this.#request(body, body !== raw, { keepalive: true });
       if (!answer.ok) throw 0;
       this.#release(parcel);
     } catch {
@@ -161,11 +155,20 @@ export class Delivery {
     }
   }
 
-  /** With `more`, as of a beacon: the key stands in the address, since headers would ask for a preflight. */
-  #url(more?: string): string {
+  /**
+   * As a beacon's: key and compression stand in the address, since in headers they would cost a preflight, a round trip
+   * to each agent before its first batch.
+   */
+  #request(body: Uint8Array<ArrayBuffer>, packed: boolean, how: RequestInit): Promise<Response> {
     const { endpoints, key } = this.settings;
-    const query = more === undefined ? "" : `?key=${encodeURIComponent(key)}${more}`;
-    return endpoints[this.#endpoint % endpoints.length] + PATH + query;
+    const query = `?key=${encodeURIComponent(key)}${packed ? "&compression=gzip" : ""}`;
+    return this.#fetch(endpoints[this.#endpoint % endpoints.length] + PATH + query, {
+      method: "POST",
+      body,
+      headers: { "Content-Type": "text/plain" },
+      credentials: "omit",
+      ...how,
+    });
   }
 
   #hold(parcel: Parcel): void {
@@ -214,18 +217,9 @@ export class Delivery {
   /** `known` is how many events the agent has said something about. */
   async #post(body: Uint8Array<ArrayBuffer>): Promise<{ status: number; asked: number; known?: number }> {
     try {
-      const headers: Record<string, string> = { "Content-Type": "application/proto" };
-      if (this.settings.key) headers["X-Gosight-Key"] = this.settings.key;
       const raw = concat([body, encodeSentAt(Date.now())]);
       const sent = await gzip(raw);
-      if (sent !== raw) headers["Content-Encoding"] = "gzip";
-      const answer = await this.#fetch(this.#url(), {
-        method: "POST",
-        body: sent,
-        headers,
-        credentials: "omit",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
+      const answer = await this.#request(sent, sent !== raw, { signal: AbortSignal.timeout(TIMEOUT_MS) });
       const bytes = new Uint8Array(await answer.arrayBuffer());
       const { status } = answer;
       if (!answer.ok) return { status, asked: Number(answer.headers.get("Retry-After")) * 1000 || 0 };
