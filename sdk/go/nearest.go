@@ -25,7 +25,7 @@ const (
 	// patience is how long a call goes unanswered before its agent is asked whether it is well, and how long that
 	// answer may take. It doubles with every agent that is left for this, up to Config.Timeout: where the way out is
 	// full of what we send, no agent answers sooner.
-	patience = 250 * time.Millisecond
+	patience = 150 * time.Millisecond
 	// lookInterval is how often a nearer agent that was left is asked whether it is well again; twice well is well.
 	lookInterval = 5 * time.Second
 	// listInterval is how often Config.Discover is asked.

@@ -8,7 +8,7 @@ export const pace = {
   /** How long the first batch waits to know the nearest agent. */
   measure: 1_000,
   /** An agent that has not answered for this long is asked whether it is well, and given as long again to say so. */
-  patience: 250,
+  patience: 150,
   longestPatience: 30_000,
   /** How often a nearer agent that was left is asked; twice well is well. */
   look: 5_000,
