@@ -28,8 +28,9 @@ type Config struct {
 	FrameBytes int `help:"Bytes of batches in a frame, before compression." default:"1048576"`
 	// Memory: each of them may hold a frame, raw and compressed.
 	InFlight int `help:"Frames in flight." default:"4"`
-	// An agent with little traffic would otherwise send a frame for each batch.
-	Linger time.Duration `help:"Shortest time between frames that are not full." default:"10ms"`
+	// An agent with little traffic would otherwise send a frame for each batch, and each frame is a write that Kafka
+	// syncs: at 10,000 events/s in batches of 100, 10 ms cost the agent a third more CPU and the others twice as much.
+	Linger time.Duration `help:"Shortest time between frames that are not full." default:"40ms"`
 
 	Timeout time.Duration `help:"Time for an aggregator to acknowledge a frame." default:"30s"`
 	// Some hundred times what Kafka takes: a frame sent twice costs twice.
