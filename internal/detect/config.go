@@ -14,7 +14,7 @@ type Config struct {
 	Rules `embed:""`
 
 	LatenessMS  int64 `help:"How late an event may arrive, by its session's own clock, and still count, ms." default:"10000"`
-	IdleMS      int64 `help:"A session with no evidence for this long is concluded and forgotten, ms of host time." default:"60000"`
+	IdleMS      int64 `help:"A session with no evidence for this long is concluded and forgotten, ms of host time." default:"${idle=60000}"`
 	AdoptMS     int64 `help:"How long an edge's signal may stand before the centre, which has its events, takes it back, ms." default:"2000"`
 	MaxSessions int   `help:"Sessions followed at once; the least recently active one is concluded early." default:"100000"`
 
