@@ -142,7 +142,7 @@ func get(address string) string {
 
 func startApart(t *testing.T) *apart {
 	t.Helper()
-	ports, err := freeport.Addrs(9)
+	ports, err := freeport.Addrs(12)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func startApart(t *testing.T) *apart {
 		return port
 	}
 	a := &apart{t: t, dir: t.TempDir(), kafka: take(), agentGRPC: take(), agentHTTP: take(), admin: map[string]string{}}
-	clickhouse, relay, api := take(), take(), take()
+	clickhouse, relay := take(), take()
 	a.clickhouse = "http://" + clickhouse
 	library, err := filepath.Abs("../../node_modules/@chdb/lib-linux-x64-gnu/libchdb.so")
 	if err != nil {
@@ -177,7 +177,7 @@ func startApart(t *testing.T) *apart {
 	a.start("kafka", "gosight", "engine", "kafka", "--path", "kafka", "--listen", a.kafka)
 	for _, role := range []string{"receive", "process", "api"} {
 		a.admin[role] = take()
-		a.start(role, "gosight-aggregator", "--roles", role, "--data-dir", role, "--relay-addr", relay, "--api-addr", api,
+		a.start(role, "gosight-aggregator", "--roles", role, "--data-dir", role, "--relay-addr", relay, "--api-addr", take(),
 			"--admin-addr", a.admin[role], "--kafka-brokers", a.kafka, "--kafka-partitions", "2", "--clickhouse-url", a.clickhouse,
 			"--registry-file", "registry.yaml", "--registry-keys", "k=shop", "--receive-tokens", "edge=secret-of-edge",
 			"--receive-cert-file", cert, "--receive-key-file", key, "--log-level", "debug")
