@@ -25,6 +25,19 @@ export function recording(agent: TestAgent): Seen[] {
   return [...agent.of("full_snapshot"), ...agent.of("mutation")].sort((a, b) => serial(a) - serial(b));
 }
 
+/**
+ * All of the page has come, in whatever order its last batches did: its events are numbered from 0 without gaps, and
+ * page_exit is the last.
+ */
+export function complete(agent: TestAgent): boolean {
+  const [pageId, serial] = agent.of("page_exit")[0]?.id.split(".") ?? [];
+  if (!serial) return false;
+  const came = new Set(agent.events.map(({ id }) => id));
+  return Array.from({ length: Number.parseInt(serial, 36) }, (_, n) => `${pageId}.${n.toString(36)}`).every(
+    (id) => came.has(id),
+  );
+}
+
 declare class Replayer {
   constructor(events: unknown[], config: object);
   pause(at: number): void;

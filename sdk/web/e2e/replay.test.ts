@@ -2,7 +2,7 @@
 import { afterAll, expect } from "vitest";
 import { html, tag } from "./browser.ts";
 import { closeBrowser, test } from "./fixture.ts";
-import { openPlayer, recording, structure } from "./player.ts";
+import { complete, openPlayer, recording, structure } from "./player.ts";
 
 afterAll(closeBrowser);
 
@@ -13,7 +13,6 @@ test("after every kind of change to the document", async ({ agent, page }) => {
   );
   await page.goto(agent.url);
   await agent.until(() => agent.of("full_snapshot").length === 2, "snapshot");
-  const count = () => agent.of("mutation").length;
   await page.evaluate(async () => {
     const list = document.getElementById("list") as HTMLElement;
     const main = document.getElementById("main") as HTMLElement;
@@ -42,9 +41,8 @@ test("after every kind of change to the document", async ({ agent, page }) => {
     }
   });
   const wanted = await page.evaluate(structure, (await page.$("body")) as never);
-  const before = count();
   await page.goto("about:blank");
-  await agent.until(() => agent.of("page_exit").length && count() > before, "the rest");
+  await agent.until(() => complete(agent), "the whole page");
   const events = recording(agent);
   const player = await openPlayer(agent, page, events);
   await player.seek((events.at(-1)?.timestamp ?? 0) + 1);
