@@ -77,9 +77,9 @@ func httpRoutes(path string, events http.Handler, agentID string, sdk fs.FS, nod
 	}
 }
 
-// beacons lets a page that is being left send without a preflight, which it would not live to see answered: only
-// text/plain bodies and no headers of its own go out at once, so type and compression stand in the query, by the
-// names that Connect uses in its GET requests (encoding=proto, compression=gzip).
+// beacons lets pages send without a preflight: a round trip less before the first batch, and a page that is being left
+// would not live to see it answered. Only text/plain bodies and no headers of its own go out at once, so type and
+// compression stand in the query, by the names that Connect uses in its GET requests (encoding=proto, compression=gzip).
 func beacons(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain") {

@@ -26,8 +26,8 @@ export function recording(agent: TestAgent): Seen[] {
 }
 
 /**
- * All of the page has come, in whatever order its last batches did: its events are numbered from 0 without gaps, and
- * page_exit is the last.
+ * All that came before the page's page_exit is there, in whatever order the last batches were: its events are numbered
+ * from 0 without gaps.
  */
 export function complete(agent: TestAgent): boolean {
   const [pageId, serial] = agent.of("page_exit")[0]?.id.split(".") ?? [];
