@@ -81,7 +81,7 @@ describe.skipIf(!browserPath)("the browser corpus", { concurrent: true }, () => 
       });
     await page.goto("about:blank");
     await page.close();
-    await until("the page's exit is stored", patience, async () => ((await stored(id)).page_exit ?? 0) > 0);
+    await until("the whole visit is stored", patience, () => system.left(`session_id = '${id}'`));
     return id;
   }
 

@@ -55,6 +55,26 @@ export class System {
     return (JSON.parse(text) as { data: Row[] }).data;
   }
 
+  /**
+   * True when a page was left (of these events) and all that came before its end is stored, in whatever order its last
+   * batches were: a page's events are numbered from 0 without gaps.
+   */
+  async left(of: string): Promise<boolean> {
+    const rows = await this.query<{ id: string; type: string }>(
+      `SELECT event_id AS id, event_type AS type FROM events FINAL WHERE ${of}`,
+    );
+    const ids = new Set(rows.map(({ id }) => id));
+    const ends = rows.filter(({ type }) => type === "page_exit").map(({ id }) => id.split("."));
+    return (
+      ends.length > 0 &&
+      ends.every(([page, serial = ""]) =>
+        Array.from({ length: Number.parseInt(serial, 36) }, (_, n) => `${page}.${n.toString(36)}`).every(
+          (id) => ids.has(id),
+        ),
+      )
+    );
+  }
+
   /** Ends it as Ctrl-C does. */
   async down(): Promise<void> {
     const ended = new Promise((resolve) => this.child.once("exit", resolve));

@@ -55,10 +55,7 @@ describe.skipIf(!process.env.GOSIGHT_TRACES)("recorded pointer traces", { concur
     await replay(page, moves);
     await page.goto("about:blank");
     const of = `session_id = '${id}'`;
-    await until("the page's exit is stored", 60_000, async () => {
-      const rows = await system.query(`SELECT 1 FROM events FINAL WHERE ${of} AND event_type = 'page_exit'`);
-      return rows.length > 0;
-    });
+    await until("the whole visit is stored", 60_000, () => system.left(of));
     const rows = await system.query<{ ts: string; payload: string }>(
       `SELECT toUnixTimestamp64Milli(ts) AS ts, payload FROM events FINAL WHERE ${of} AND event_type = 'pointer' ORDER BY ts`,
     );

@@ -42,7 +42,7 @@ const counter = (label: string, attributes = "") =>
 
 /**
  * A person who clicks one place again and again. The next click does not wait until the browser has dealt with the one
- * before: nor does a person, and a busy machine must not make rage leisurely.
+ * before: nor does a person, and a busy machine must make neither rage leisurely nor leisure rage.
  */
 const clicks =
   (n: number, everyMs = 100) =>
@@ -55,8 +55,11 @@ const clicks =
     const began = Date.now();
     const sent: Promise<unknown>[] = [];
     for (let i = 0; i < n; i++) {
+      const timestamp = (began + i * everyMs) / 1000;
       for (const type of ["mousePressed", "mouseReleased"] as const)
-        sent.push(hand.send("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1 }));
+        sent.push(
+          hand.send("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1, timestamp }),
+        );
       await page.waitForTimeout(Math.max(0, began + (i + 1) * everyMs - Date.now()));
     }
     await Promise.all(sent);

@@ -68,6 +68,19 @@ export class TestAgent {
     return [...seen.values()].sort((a, b) => a.timestamp - b.timestamp);
   }
 
+  /**
+   * A page was left and all that came before its end is there, in whatever order its last batches were: its events are
+   * numbered from 0 without gaps.
+   */
+  left(): boolean {
+    const [page, serial] = this.of("page_exit")[0]?.id.split(".") ?? [];
+    if (!serial) return false;
+    const came = new Set(this.events.map(({ id }) => id));
+    return Array.from({ length: Number.parseInt(serial, 36) }, (_, n) => `${page}.${n.toString(36)}`).every(
+      (id) => came.has(id),
+    );
+  }
+
   saw(text: string): boolean {
     return this.wire.some((bytes) => bytes.includes(text));
   }

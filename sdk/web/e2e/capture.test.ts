@@ -102,8 +102,8 @@ test("a visit gives every type of event, with the fields of the contract", async
   await agent.until(() => agent.of("pointer").length, "pointer");
   await agent.until(() => agent.of("mutation").length, "mutation");
   await page.goto("about:blank");
-  const exit = await agent.until(() => agent.of("page_exit")[0], "page_exit");
-  expect(exit.payload.dwell_ms).toBeGreaterThan(500);
+  await agent.until(() => agent.left(), "the whole page");
+  expect(agent.of("page_exit")[0]?.payload.dwell_ms).toBeGreaterThan(500);
   await agent.until(() => agent.of("web_vital").length >= 3, "web vitals");
   expect(new Set(agent.events.map((event) => event.session)).size).toBe(1);
   for (const canary of ["canary-query", "canary-name", "canary-token"])
@@ -124,10 +124,8 @@ test("the trail of a drag says that a button was held", async ({ agent, page }) 
   await page.mouse.up();
   await page.mouse.move(500, 200);
   await page.goto("about:blank");
-  const trails = await agent.until(() => {
-    const events = agent.of("pointer");
-    return agent.of("page_exit").length > 0 && events;
-  }, "the end of the page");
+  await agent.until(() => agent.left(), "the whole page");
+  const trails = agent.of("pointer");
   // One trail, or two where the machine takes more than a second for it.
   const held = trails.filter((trail) => trail.payload.buttons).map((trail) => trail.payload);
   expect(new Set(held.map(({ buttons }) => buttons))).toEqual(new Set([1]));
@@ -152,10 +150,8 @@ test("a trail is the hand's, however busy the page", async ({ agent, page }) => 
   }
   await Promise.all([busy, ...sent]);
   await page.goto("about:blank");
-  const trails = await agent.until(() => {
-    const events = agent.of("pointer");
-    return agent.of("page_exit").length > 0 && events;
-  }, "the end of the page");
+  await agent.until(() => agent.left(), "the whole page");
+  const trails = agent.of("pointer");
   const points = trails.flatMap(({ timestamp, payload }) =>
     (payload.points as number[][]).map(([ms = 0, x, y]) => [
       Math.round((Number(timestamp) + ms - began) / 60) + 0, // no -0
@@ -164,4 +160,29 @@ test("a trail is the hand's, however busy the page", async ({ agent, page }) => 
     ]),
   );
   expect(points).toEqual(Array.from({ length: 10 }, (_, i) => [i, 100 + (i % 2) * 300, 50 + i]));
+});
+
+test("clicks have the hand's times, however busy the page", async ({ agent, page }) => {
+  await open(agent, page, `<button id="it">Go</button>`);
+  const box = await page.locator("#it").boundingBox();
+  const [x, y] = [(box?.x ?? 0) + 5, (box?.y ?? 0) + 5];
+  const hand = await page.context().newCDPSession(page);
+  const busy = page.evaluate(() => {
+    const until = performance.now() + 700;
+    while (performance.now() < until);
+  });
+  const began = Date.now();
+  const sent: Promise<unknown>[] = [];
+  for (let i = 0; i < 6; i++) {
+    const timestamp = (began + i * 600) / 1000;
+    for (const type of ["mousePressed", "mouseReleased"] as const)
+      sent.push(
+        hand.send("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1, timestamp }),
+      );
+  }
+  await Promise.all([busy, ...sent]);
+  await agent.until(() => agent.of("click").length === 6, "six clicks");
+  expect(agent.of("click").map(({ timestamp }) => Math.round((timestamp - began) / 60) + 0)).toEqual([
+    0, 10, 20, 30, 40, 50,
+  ]);
 });

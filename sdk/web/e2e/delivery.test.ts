@@ -255,7 +255,7 @@ describe("delivery", { concurrent: true }, () => {
       await agent.until(() => tracked(agent).includes("gosight_replay_refused"), "marker");
       await page.evaluate(`d.replaceChildren()`);
       await page.goto("about:blank");
-      await agent.until(() => agent.of("page_exit").length, "the end of the page");
+      await agent.until(() => agent.left(), "the whole page");
       const adds = agent
         .of("mutation")
         .map(({ payload }) => (payload.data as { adds?: object[] }).adds?.length ?? 0);

@@ -10,7 +10,7 @@ import type { TestAgent } from "./agent.ts";
 import { html } from "./browser.ts";
 import { PAGES } from "./fidelity-pages.ts";
 import { closeBrowser, test } from "./fixture.ts";
-import { complete, openPlayer, recording, structure } from "./player.ts";
+import { openPlayer, recording, structure } from "./player.ts";
 
 afterAll(closeBrowser);
 
@@ -67,7 +67,7 @@ describe("replay is the page", { concurrent: true }, () => {
       moments.push({ at, nodes, seen: await picture(page) });
     }
     await page.goto("about:blank");
-    await agent.until(() => complete(agent), "the whole page");
+    await agent.until(() => agent.left(), "the whole page");
     expect(faults).toEqual([]);
 
     const player = await openPlayer(agent, page, recording(agent));

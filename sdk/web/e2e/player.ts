@@ -25,19 +25,6 @@ export function recording(agent: TestAgent): Seen[] {
   return [...agent.of("full_snapshot"), ...agent.of("mutation")].sort((a, b) => serial(a) - serial(b));
 }
 
-/**
- * All that came before the page's page_exit is there, in whatever order the last batches were: its events are numbered
- * from 0 without gaps.
- */
-export function complete(agent: TestAgent): boolean {
-  const [pageId, serial] = agent.of("page_exit")[0]?.id.split(".") ?? [];
-  if (!serial) return false;
-  const came = new Set(agent.events.map(({ id }) => id));
-  return Array.from({ length: Number.parseInt(serial, 36) }, (_, n) => `${pageId}.${n.toString(36)}`).every(
-    (id) => came.has(id),
-  );
-}
-
 declare class Replayer {
   constructor(events: unknown[], config: object);
   pause(at: number): void;

@@ -2,7 +2,7 @@
 import { afterAll, expect } from "vitest";
 import { html, tag } from "./browser.ts";
 import { closeBrowser, test } from "./fixture.ts";
-import { complete, openPlayer, recording, structure } from "./player.ts";
+import { openPlayer, recording, structure } from "./player.ts";
 
 afterAll(closeBrowser);
 
@@ -42,7 +42,7 @@ test("after every kind of change to the document", async ({ agent, page }) => {
   });
   const wanted = await page.evaluate(structure, (await page.$("body")) as never);
   await page.goto("about:blank");
-  await agent.until(() => complete(agent), "the whole page");
+  await agent.until(() => agent.left(), "the whole page");
   const events = recording(agent);
   const player = await openPlayer(agent, page, events);
   await player.seek((events.at(-1)?.timestamp ?? 0) + 1);

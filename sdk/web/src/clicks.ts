@@ -51,8 +51,13 @@ export function clicks(page: Page): void {
           // Without the attribute there is no such field.
           ignore: within(target, "[data-gosight-ignore]")?.getAttribute("data-gosight-ignore") || undefined,
         },
-        // What one click is worth is known when its outcome is; a burst is told of while it lasts.
-        { active: true, urgent: watch?.burst(event) },
+        {
+          active: true,
+          // What one click is worth is known when its outcome is; a burst is told of while it lasts.
+          urgent: watch?.burst(event),
+          // The hand's time: a busy page hears of leisurely clicks all at once.
+          timestamp: Math.round(Date.now() - performance.now() + event.timeStamp),
+        },
       );
       // The few clicks before the evidence can be heard have no outcome; the agent decides them by its own rules.
       if (id && event.type === "click")
