@@ -138,8 +138,19 @@ func (f *Forwarder) Run(ctx context.Context) error {
 	return err
 }
 
-// read hands out chunks. Once ctx has ended, Read returns what is there and no more.
+// read hands out chunks, events before replay. Once ctx has ended, Read returns what is there and no more.
 func (f *Forwarder) read(ctx, sending context.Context, chunks chan<- queue.Chunk) error {
+	var released error
+	hand := func(chunk queue.Chunk) bool {
+		select {
+		case chunks <- chunk:
+			return true
+		case <-sending.Done():
+			released = f.queue.Release(chunk)
+			return false
+		}
+	}
+	full := func(chunk queue.Chunk) bool { return chunk.Bytes >= f.cfg.FrameBytes/2 }
 	for {
 		chunk, err := f.queue.Read(ctx, f.cfg.FrameBytes)
 		if err != nil {
@@ -148,16 +159,22 @@ func (f *Forwarder) read(ctx, sending context.Context, chunks chan<- queue.Chunk
 			}
 			return fmt.Errorf("forward: read queue: %w", err)
 		}
-		select {
-		case chunks <- chunk:
-		case <-sending.Done():
-			return f.queue.Release(chunk)
+		if !hand(chunk) {
+			return released
 		}
-		if chunk.Bytes < f.cfg.FrameBytes/2 {
-			select {
-			case <-time.After(f.cfg.Linger):
-			case <-ctx.Done():
+		if full(chunk) {
+			continue
+		}
+		// While events gather for the next frame it is replay's turn, or events that never cease would starve it.
+		gathered := time.Now().Add(f.cfg.Linger)
+		for more := chunk.Lane == gosight.Lane_LANE_EVENTS; more && time.Now().Before(gathered); more = more && full(chunk) {
+			if chunk, more = f.queue.TryRead(gosight.Lane_LANE_REPLAY, f.cfg.FrameBytes); more && !hand(chunk) {
+				return released
 			}
+		}
+		select {
+		case <-time.After(time.Until(gathered)):
+		case <-ctx.Done():
 		}
 	}
 }

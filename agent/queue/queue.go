@@ -235,6 +235,21 @@ func (q *Queue) isClosing() bool {
 	}
 }
 
+// TryRead is Read of one lane, without waiting: false where there is nothing that nobody has. A lane that cannot be read
+// now is for Read to try again.
+func (q *Queue) TryRead(lane gosight.Lane, maxBytes int) (Chunk, bool) {
+	l := q.lane(lane)
+	if l == nil {
+		return Chunk{}, false
+	}
+	chunk, ok, err := l.read(maxBytes)
+	if err != nil {
+		q.log.Error("queue: left to the next reader", "error", err)
+		signal(q.readable)
+	}
+	return chunk, ok
+}
+
 // Done says that the chunk's values are delivered. Chunks may be done in any order; files are removed when all in
 // them is done.
 func (q *Queue) Done(chunk Chunk) error {

@@ -170,9 +170,19 @@ func startForwarder(t testing.TB, cfg forward.Config, q *queue.Queue) (
 // batch is a marshalled Batch that no other call returns.
 func batch(t testing.TB, n int) []byte {
 	t.Helper()
+	return batchOf(t, gosight.Lane_LANE_EVENTS, n, "click")
+}
+
+func replayBatch(t testing.TB, n int) []byte {
+	t.Helper()
+	return batchOf(t, gosight.Lane_LANE_REPLAY, n, "mutation")
+}
+
+func batchOf(t testing.TB, lane gosight.Lane, n int, eventType string) []byte {
+	t.Helper()
 	value, err := (&gosight.Batch{
-		Project: "shop", SessionId: fmt.Sprintf("session-%d", n), Lane: gosight.Lane_LANE_EVENTS,
-		Events: []*gosight.Event{{EventId: fmt.Sprint(n), EventType: "click", Timestamp: int64(n)}},
+		Project: "shop", SessionId: fmt.Sprintf("session-%d", n), Lane: lane,
+		Events: []*gosight.Event{{EventId: fmt.Sprint(n), EventType: eventType, Timestamp: int64(n)}},
 	}).MarshalVT()
 	if err != nil {
 		t.Fatal(err)

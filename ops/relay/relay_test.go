@@ -1,10 +1,12 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,6 +74,35 @@ func TestAggregatorAwayAndBack(t *testing.T) {
 	if kafka.count() != 60 {
 		t.Fatalf("%d of 60 batches arrived", kafka.count())
 	}
+}
+
+// Events that never cease, and fill no frame, leave room for replay.
+func TestReplayArrivesWhileEventsGoOn(t *testing.T) {
+	certs, kafka := makeCertificates(t), newBroker()
+	server := startAggregator(t, receiveConfig(certs), kafka)
+	q := openQueue(t)
+	cfg := forwardConfig(certs, server.Addr())
+	startForwarder(t, cfg, q)
+	ctx, stop := context.WithCancel(t.Context())
+	var visits sync.WaitGroup
+	defer visits.Wait()
+	defer stop()
+	visits.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			put(t, q, batch(t, n))
+			time.Sleep(cfg.Linger / 10) // the visits' pace: some events in each pause between frames
+		}
+	})
+	eventually(t, 10*time.Second, "events arrive", func() bool { return kafka.count() > 0 })
+	for n := range 100 {
+		if err := q.Put(gosight.Lane_LANE_REPLAY, "shop", replayBatch(t, n)).Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, 10*time.Second, "replay arrives while events go on", func() bool {
+		values, _ := q.Depth(gosight.Lane_LANE_REPLAY)
+		return values == 0
+	})
 }
 
 func TestDrainingAggregatorIsLeft(t *testing.T) {
