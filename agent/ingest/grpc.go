@@ -77,6 +77,8 @@ func NewGRPCServer(listener net.Listener, cfg Server, p *Pipeline) *GRPCServer {
 		grpc.InTapHandle(limitCalls(cfg.MaxCalls, p.metrics.refused)),
 		grpc.ConnectionTimeout(10*time.Second),
 		grpc.MaxHeaderListSize(16<<10),
+		// What a connection that rests holds; whole frames are read past it.
+		grpc.ReadBufferSize(8<<10),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: cfg.IdleTimeout, Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)

@@ -3,6 +3,8 @@ package observe
 import (
 	"log/slog"
 	"math"
+	"os"
+	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
@@ -17,4 +19,11 @@ func LimitMemory(log *slog.Logger) {
 		return
 	}
 	log.Info("the garbage collector has a limit", "bytes", limit)
+}
+
+// CollectAt lets the heap grow by percent of what is live before it is collected, where GOGC says nothing else.
+func CollectAt(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }

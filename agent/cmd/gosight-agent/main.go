@@ -14,6 +14,10 @@ import (
 
 var version = "dev"
 
+// An edge's memory is scarcer than its CPU: against Go's 100 this takes a tenth to a sixth of the memory away at 200,000
+// events/s, for less CPU than two runs differ by.
+const gcPercent = 60
+
 func main() {
 	app := config.App{
 		Name:        "gosight-agent",
@@ -35,6 +39,7 @@ func run(app config.App) error {
 		return err
 	}
 	observe.LimitMemory(log)
+	observe.CollectAt(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a, err := agent.New(cfg, log)
