@@ -1,10 +1,16 @@
 package ingest
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
+	"testing/fstest"
 
 	"github.com/gosight/gosight/agent/queue"
+	"github.com/gosight/gosight/internal/config"
 	"github.com/gosight/gosight/proto/gen/gosight"
 )
 
@@ -20,19 +26,22 @@ func referenceEvent(i int) *gosight.Event {
 	}
 }
 
+// referenceBatch is events of one visit as the web SDK sends them: what they share stands once.
+func referenceBatch(size int) *gosight.EventBatch {
+	first := referenceEvent(0)
+	batch := &gosight.EventBatch{SessionId: first.SessionId, UserId: first.UserId, Metadata: first.Metadata}
+	for i := range size {
+		ev := referenceEvent(i)
+		ev.SessionId, ev.UserId, ev.Metadata = "", "", nil
+		batch.Events = append(batch.Events, ev)
+	}
+	return batch
+}
+
 // BenchmarkSubmit is what an event costs the agent from decoded to queued, without the wait for the disk.
 func BenchmarkSubmit(b *testing.B) {
 	const size = 500
-	shared := func() *gosight.EventBatch {
-		first := referenceEvent(0)
-		batch := &gosight.EventBatch{SessionId: first.SessionId, UserId: first.UserId, Metadata: first.Metadata}
-		for i := range size {
-			ev := referenceEvent(i)
-			ev.SessionId, ev.UserId, ev.Metadata = "", "", nil
-			batch.Events = append(batch.Events, ev)
-		}
-		return batch
-	}
+	shared := func() *gosight.EventBatch { return referenceBatch(size) }
 	repeated := func() *gosight.EventBatch {
 		batch := &gosight.EventBatch{}
 		for i := range size {
@@ -61,6 +70,72 @@ func BenchmarkSubmit(b *testing.B) {
 				b.StartTimer()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/event")
+		})
+	}
+}
+
+// BenchmarkHTTP is what a request of 500 events costs the agent from the HTTP port's handler to the queue, with the wait
+// for the disk.
+func BenchmarkHTTP(b *testing.B) {
+	for name, gzipped := range map[string]bool{"plain": false, "gzip": true} {
+		b.Run(name, func(b *testing.B) {
+			p, q := newTestPipeline(b, func(cfg *queue.Config) { cfg.Dir = b.TempDir() })
+			server, err := NewHTTPServer(config.Default[Server](), p, fstest.MapFS{}, testFleet, slog.New(slog.DiscardHandler))
+			if err != nil {
+				b.Fatal(err)
+			}
+			request := func(i int) *http.Request { // each of another visit: one alone may not send so much
+				batch := referenceBatch(500)
+				batch.SessionId = fmt.Sprintf("0192f3a4-5b6c-7d8e-9f00-%012d", i)
+				body, err := batch.MarshalVT()
+				if err != nil {
+					b.Fatal(err)
+				}
+				if gzipped {
+					body = zip(b, body)
+				}
+				r := httptest.NewRequest(http.MethodPost, sendBatch+"?key=k1", bytes.NewReader(body))
+				r.Header.Set("Content-Type", "application/proto")
+				if gzipped {
+					r.Header.Set("Content-Encoding", "gzip")
+				}
+				r.RemoteAddr = fmt.Sprintf("10.0.%d.%d:1", i>>8&255, i&255)
+				return r
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				b.StopTimer()
+				drain(q)
+				r := request(i)
+				b.StartTimer()
+				answer := httptest.NewRecorder()
+				if server.Handler.ServeHTTP(answer, r); answer.Code != http.StatusOK {
+					b.Fatalf("%d %s", answer.Code, answer.Body)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkBody is the part of that before the pipeline: reading, decompressing, decoding and answering.
+func BenchmarkBody(b *testing.B) {
+	handler := answeringBodies(20 << 20)
+	encoded, err := referenceBatch(500).MarshalVT()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for encoding, body := range map[string][]byte{"identity": encoded, "gzip": zip(b, encoded)} {
+		b.Run(encoding, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r := httptest.NewRequest(http.MethodPost, sendBatch, bytes.NewReader(body))
+				r.Header.Set("Content-Type", "application/proto")
+				r.Header.Set("Content-Encoding", encoding)
+				answer := httptest.NewRecorder()
+				if handler.ServeHTTP(answer, r); answer.Code != http.StatusOK {
+					b.Fatalf("%d %s", answer.Code, answer.Body)
+				}
+			}
 		})
 	}
 }

@@ -26,11 +26,11 @@ const busyDelay = time.Second
 
 var errBusy = errors.New("too many bytes in flight: send the batch again")
 
+// structures is about what an event holds beside its texts.
+const structures = 256
+
 // memory is about what a decoded event holds: its texts, and the structures that they hang on.
-func memory(ev *gosight.Event) int64 {
-	const structures = 256
-	return int64(structures + sizeOf(ev))
-}
+func memory(ev *gosight.Event) int64 { return int64(structures + sizeOf(ev)) }
 
 func memoryOf(events []*gosight.Event) (total int64) {
 	for _, ev := range events {

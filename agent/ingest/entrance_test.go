@@ -195,7 +195,7 @@ func post(t *testing.T, url, contentType string, body []byte, header ...string) 
 	return response.StatusCode, answer, response.Header
 }
 
-func zip(t *testing.T, data []byte) []byte {
+func zip(t testing.TB, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)

@@ -45,7 +45,7 @@ type Server struct {
 	CertFile string `help:"TLS certificate of the gRPC and HTTP ports (PEM), HTTP/3 included; a replaced file is picked up." type:"path"`
 	KeyFile  string `help:"Key of that certificate (PEM)." type:"path"`
 
-	MaxMessageBytes int `help:"Largest message or request body, decompressed and decoded: one replay snapshot with its neighbours." default:"20971520"`
+	MaxMessageBytes int `help:"What one message may take in memory, a request body in all: as it came, decompressed and decoded. One replay snapshot with its neighbours." default:"20971520"`
 	// Memory is about four times this: what is still arriving, as it came, as it is decoded, and what has not been
 	// collected yet.
 	MaxPendingBytes int64  `help:"Bytes of requests and of streams' events that are worked on at a time, decompressed." default:"67108864"`

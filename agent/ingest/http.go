@@ -31,16 +31,11 @@ func NewHTTPServer(cfg Server, p *Pipeline, sdk fs.FS, nodes func() []fleet.Node
 	if err != nil {
 		return nil, err
 	}
-	ingestor := &httpIngestor{pipeline: p, proxies: proxies}
-	path, handler := gosightconnect.NewIngestorHandler(ingestor,
-		connect.WithCodec(wire.Codec{MaxDecoded: cfg.MaxMessageBytes}), connect.WithCodec(wire.JSON{MaxDecoded: cfg.MaxMessageBytes}),
-		connect.WithReadMaxBytes(cfg.MaxMessageBytes))
-
-	// Connect's own limit reads a body that is too large to its end; this one hangs up.
+	path, handler := gosightconnect.NewIngestorHandler(&httpIngestor{pipeline: p, proxies: proxies}, leftToConnect()...)
 	limit := int64(cfg.MaxMessageBytes)
-	metered := bodies(limit, p.budget, p.metrics.refused, handler)
+	batches := bodies(limit, p.budget, p.metrics.refused, handler)
 	mux := http.NewServeMux()
-	for pattern, served := range httpRoutes(path, beacons(http.MaxBytesHandler(metered, limit)), p.agentID, sdk, nodes) {
+	for pattern, served := range httpRoutes(path, beacons(http.MaxBytesHandler(batches, limit)), p.agentID, sdk, nodes) {
 		mux.Handle(pattern, served)
 	}
 	crossOrigin := cors.New(cors.Options{
@@ -63,6 +58,14 @@ func NewHTTPServer(cfg Server, p *Pipeline, sdk fs.FS, nodes func() []fleet.Node
 	server.Protocols.SetHTTP2(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	return server, nil
+}
+
+// leftToConnect are the options of a handler behind bodies: requests are empty there, but for what follows a message
+// that should have been the last.
+func leftToConnect() []connect.HandlerOption {
+	return []connect.HandlerOption{
+		connect.WithCodec(wire.Codec{}), connect.WithCodec(wire.JSON{}), connect.WithReadMaxBytes(16 << 10),
+	}
 }
 
 // httpRoutes are all that the HTTP port serves, by pattern. events stands at path; the rest is public.
@@ -116,6 +119,7 @@ type httpIngestor struct {
 // SendBatch implements gosightconnect.IngestorHandler.
 func (h *httpIngestor) SendBatch(ctx context.Context, r *connect.Request[gosight.EventBatch]) (*connect.Response[gosight.Status], error) {
 	peer := peerAddr(r.Peer().Addr)
+	batch := received(ctx)
 	key := r.Header().Get(keyHeader)
 	if key == "" {
 		key = r.Peer().Query.Get(keyQuery)
@@ -125,11 +129,11 @@ func (h *httpIngestor) SendBatch(ctx context.Context, r *connect.Request[gosight
 		return nil, h.connectError(err)
 	}
 	from := Source{Project: project, Addr: h.visitor(peer, r.Header()), UserAgent: r.Header().Get("User-Agent")}
-	if err := h.pipeline.gate.Take(project, key, from.Addr, len(r.Msg.Events)); err != nil {
+	if err := h.pipeline.gate.Take(project, key, from.Addr, len(batch.Events)); err != nil {
 		return nil, h.connectError(err)
 	}
 	start := time.Now()
-	answer, err := h.pipeline.Take(ctx, from, r.Msg)
+	answer, err := h.pipeline.Take(ctx, from, batch)
 	if err != nil {
 		return nil, h.connectError(err)
 	}
