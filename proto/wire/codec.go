@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -14,10 +15,12 @@ type Codec struct {
 	// Alias lets decoded strings and bytes point into the received buffer. Only for transports that hand over
 	// a buffer of its own for each message (grpc-go does, connect does not).
 	Alias bool
-	// MaxDecoded bounds the memory that decoding one message may take, in bytes; 0 does not. For whatever comes
-	// from outside.
+	// MaxDecoded bounds the memory that one message may take, the buffer included, in bytes; 0 does not. For whatever
+	// comes from outside. It needs Alias: an entry of metadata may claim bytes that are not its own, and others the same.
 	MaxDecoded int
 }
+
+var errCopies = errors.New("a codec with MaxDecoded needs Alias: texts are counted once")
 
 type vtMessage interface {
 	MarshalVT() ([]byte, error)
@@ -50,6 +53,9 @@ func (Codec) MarshalAppend(dst []byte, v any) ([]byte, error) {
 // Unmarshal decodes data into v, which must be an empty protobuf message.
 func (c Codec) Unmarshal(data []byte, v any) error {
 	if c.MaxDecoded > 0 {
+		if !c.Alias {
+			return errCopies
+		}
 		if weight := weigh(data, v, c.MaxDecoded); weight > c.MaxDecoded {
 			return tooHeavy(weight, c.MaxDecoded)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -20,6 +21,9 @@ const (
 	mapWeight     = 384 // an event's metadata
 	entryWeight   = 160 // one entry of it
 	unknownWeight = 6   // for each byte of fields that we do not know, which are gathered one by one
+
+	// worstWeight is the most of each byte: four are an event with an entry.
+	worstWeight = (structWeight + mapWeight + entryWeight) / 4
 )
 
 // The last fields that are known: a test holds them against the contract.
@@ -31,12 +35,12 @@ const (
 
 // weigh is at least what decoding data into v allocates; it looks at tags and lengths only, and stops at limit.
 func weigh(data []byte, v any, limit int) int {
-	if len(data) <= limit/(structWeight/2+1) {
-		return len(data) * (structWeight/2 + 1) // even if it were nothing but empty events
+	if len(data) <= limit/worstWeight {
+		return len(data) * worstWeight
 	}
 	event := func(weight int, ev []byte) int {
 		known, entries := weight+structWeight, 0
-		each(ev, func(number protowire.Number, size int, _ []byte) bool {
+		rest := each(ev, func(number protowire.Number, size int, _ []byte) bool {
 			switch {
 			case number == 6:
 				entries++
@@ -45,6 +49,7 @@ func weigh(data []byte, v any, limit int) int {
 			}
 			return true
 		})
+		known += worstWeight * rest
 		if entries > 0 {
 			known += mapWeight + entryWeight*entries
 		}
@@ -63,7 +68,7 @@ func weigh(data []byte, v any, limit int) int {
 		return len(data)
 	}
 	weight := len(data) + mapWeight
-	each(data, func(number protowire.Number, size int, value []byte) bool {
+	rest := each(data, func(number protowire.Number, size int, value []byte) bool {
 		switch {
 		case number == events:
 			weight = event(weight, value)
@@ -76,42 +81,51 @@ func weigh(data []byte, v any, limit int) int {
 		}
 		return weight <= limit
 	})
-	return weight
+	return weight + worstWeight*rest
 }
 
 // each visits the fields of a message, until visit says that it is enough, or what is no field. value is what a
-// field of variable length holds.
-func each(data []byte, visit func(number protowire.Number, size int, value []byte) bool) {
+// field of variable length holds. rest is how many bytes were not visited: the decoder passes over some that are no
+// fields, as groups that end as others, and goes on behind them.
+func each(data []byte, visit func(number protowire.Number, size int, value []byte) bool) (rest int) {
+	// What is cut off, the decoder refuses where it stands.
+	unread := func(n int) int {
+		if errors.Is(protowire.ParseError(n), io.ErrUnexpectedEOF) {
+			return 0
+		}
+		return len(data)
+	}
 	for len(data) > 0 {
 		// Most fields are texts of less than 128 bytes: a byte of number and type, and one of length.
 		if len(data) > 1 && data[0] < 0x80 && data[0]&7 == byte(protowire.BytesType) && data[1] < 0x80 && data[0] > 7 {
 			size := 2 + int(data[1])
 			if size > len(data) {
-				return
+				return 0
 			}
 			if !visit(protowire.Number(data[0]>>3), size, data[2:size]) {
-				return
+				return 0
 			}
 			data = data[size:]
 			continue
 		}
 		number, kind, n := protowire.ConsumeTag(data)
 		if n < 0 {
-			return // the decoder says so
+			return unread(n)
 		}
 		size := protowire.ConsumeFieldValue(number, kind, data[n:])
 		if size < 0 {
-			return
+			return unread(size)
 		}
 		var value []byte
 		if kind == protowire.BytesType {
 			value, _ = protowire.ConsumeBytes(data[n:])
 		}
 		if !visit(number, n+size, value) {
-			return
+			return 0
 		}
 		data = data[n+size:]
 	}
+	return 0
 }
 
 // weighJSON is at least what decoding a message from JSON allocates: every brace may begin an event, every colon

@@ -29,7 +29,7 @@ func decode(t *testing.T, data []byte) (refused int) {
 	t.Helper()
 	for _, into := range []proto.Message{&gosight.EventBatch{}, &gosight.Event{}, &gosight.Batch{}} {
 		for _, codec := range []interface{ Unmarshal([]byte, any) error }{
-			Codec{MaxDecoded: testLimit}, Codec{MaxDecoded: testLimit, Alias: true}, JSON{MaxDecoded: testLimit},
+			Codec{MaxDecoded: testLimit, Alias: true}, JSON{MaxDecoded: testLimit},
 		} {
 			message := into.ProtoReflect().New().Interface()
 			var err error
@@ -51,15 +51,18 @@ func TestDecodingIsBounded(t *testing.T) {
 		fmt.Fprintf(&entries, "\x1a\x06\x0a\x04%c%c%c%c", 1+i%127, 1+i/127%127, 1+i/16129, 'x')
 	}
 	for name, bomb := range map[string]string{
-		"empty events of a batch from a client": strings.Repeat("\x22\x00", 500_000),
-		"empty events of a batch from an agent": strings.Repeat("\x32\x00", 500_000),
-		"empty signals":                         strings.Repeat("\x3a\x00", 500_000),
-		"entries":                               strings.Repeat(entry, 200_000),
-		"entries of many keys":                  entries.String(),
-		"entries of an event":                   strings.Repeat("\x22\x06\x32\x04\x0a\x00\x12\x00", 200_000),
-		"unknown fields":                        strings.Repeat("\xf8\x01\x00", 2_000_000),
-		"JSON objects":                          `{"events":[` + strings.Repeat("{},", 300_000) + "{}]}",
-		"JSON entries":                          `{"metadata":{` + strings.Repeat(`"":"",`, 300_000) + `"":""}}`,
+		"empty events of a batch from a client":      strings.Repeat("\x22\x00", 500_000),
+		"empty events of a batch from an agent":      strings.Repeat("\x32\x00", 500_000),
+		"empty signals":                              strings.Repeat("\x3a\x00", 500_000),
+		"entries":                                    strings.Repeat(entry, 200_000),
+		"entries of many keys":                       entries.String(),
+		"entries of an event":                        strings.Repeat("\x22\x06\x32\x04\x0a\x00\x12\x00", 200_000),
+		"events behind a group that ends as another": "\x43\x24" + strings.Repeat("\x22\x00\x32\x00", 250_000),
+		"entries behind such a group in an event":    "\x43\x24" + strings.Repeat("\x32\x00", 100_000),
+		"the smallest entries of an event":           strings.Repeat("\x22\x02\x32\x00", 8000) + strings.Repeat("\x32\x02\x32\x00", 8000),
+		"unknown fields":                             strings.Repeat("\xf8\x01\x00", 2_000_000),
+		"JSON objects":                               `{"events":[` + strings.Repeat("{},", 300_000) + "{}]}",
+		"JSON entries":                               `{"metadata":{` + strings.Repeat(`"":"",`, 300_000) + `"":""}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if decode(t, []byte(bomb)) == 0 {
@@ -96,7 +99,7 @@ func TestHonestBatchesFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (Codec{MaxDecoded: testLimit}).Unmarshal(data, &gosight.EventBatch{}); err != nil {
+	if err := (Codec{MaxDecoded: testLimit, Alias: true}).Unmarshal(data, &gosight.EventBatch{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -113,6 +116,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("\x22\x00"), uint16(60_000))
 	f.Add([]byte("\x22\x06\x32\x04\x0a\x00\x12\x00"), uint16(60_000))
 	f.Add([]byte("\xf8\x01\x00"), uint16(60_000))
+	f.Add([]byte("C$\"\x00"), uint16(60_000))
+	f.Add([]byte("\x22\x02\x32\x00"), uint16(8_000))
 	f.Add([]byte(`{"events":[{"sessionId":"s","metadata":{"a":"b"}}]}`), uint16(1))
 	f.Fuzz(func(t *testing.T, data []byte, times uint16) {
 		// What a fuzzer finds is short: many of it is what may be large.
