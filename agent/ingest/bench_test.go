@@ -18,7 +18,7 @@ import (
 func referenceEvent(i int) *gosight.Event {
 	return &gosight.Event{
 		SessionId: "0192f3a4-5b6c-7d8e-9f00-112233445566", UserId: "0192f3a4-aaaa-7bbb-8ccc-ddddeeeeffff",
-		EventType: "click", EventId: fmt.Sprintf("0192f3a4-5b6c.%d", i), Timestamp: testNow - 1000,
+		EventType: "click", EventId: fmt.Sprintf("0192f3a4-5b6c.%d", i), Timestamp: testNow + int64(i-1000)*1000, // at leisure: no rage
 		Payload: fmt.Sprintf(`{"x":%d,"y":380,"vw":1280,"vh":720,"page_x":412,"page_y":1180,"selector":"main>div.products>article:nth-child(3)>button.buy","tag":"button","text":"Add to basket","interactive":true}`, 100+i%900),
 		Metadata: map[string]string{
 			"url": "https://shop.example/products/17", "browser": "Chrome", "os": "Windows", "language": "en-GB", "page_id": "p1",
