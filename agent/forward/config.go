@@ -31,6 +31,8 @@ type Config struct {
 	// An agent with little traffic would otherwise send a frame for each batch, and each frame is a write that Kafka
 	// syncs: at 10,000 events/s in batches of 100, 10 ms cost the agent a third more CPU and the others twice as much.
 	Linger time.Duration `help:"Shortest time between frames that are not full." default:"40ms"`
+	// Nobody waits for replay as for a signal, and each of its frames is a write that Kafka syncs too.
+	ReplayLinger time.Duration `help:"Shortest time between frames of replay that are not full, while events go on." default:"500ms"`
 
 	Timeout time.Duration `help:"Time for an aggregator to acknowledge a frame." default:"30s"`
 	// Some hundred times what Kafka takes: a frame sent twice costs twice.

@@ -151,6 +151,7 @@ func (f *Forwarder) read(ctx, sending context.Context, chunks chan<- queue.Chunk
 		}
 	}
 	full := func(chunk queue.Chunk) bool { return chunk.Bytes >= f.cfg.FrameBytes/2 }
+	var replay time.Time // when its next frame that is not full may go
 	for {
 		chunk, err := f.queue.Read(ctx, f.cfg.FrameBytes)
 		if err != nil {
@@ -167,9 +168,19 @@ func (f *Forwarder) read(ctx, sending context.Context, chunks chan<- queue.Chunk
 		}
 		// While events gather for the next frame it is replay's turn, or events that never cease would starve it.
 		gathered := time.Now().Add(f.cfg.Linger)
-		for more := chunk.Lane == gosight.Lane_LANE_EVENTS; more && time.Now().Before(gathered); more = more && full(chunk) {
-			if chunk, more = f.queue.TryRead(gosight.Lane_LANE_REPLAY, f.cfg.FrameBytes); more && !hand(chunk) {
+		for chunk.Lane == gosight.Lane_LANE_EVENTS || full(chunk) {
+			if now := time.Now(); now.Before(replay) || now.After(gathered) {
+				break
+			}
+			var some bool
+			if chunk, some = f.queue.TryRead(gosight.Lane_LANE_REPLAY, f.cfg.FrameBytes); !some {
+				break
+			}
+			if !hand(chunk) {
 				return released
+			}
+			if !full(chunk) {
+				replay = time.Now().Add(f.cfg.ReplayLinger)
 			}
 		}
 		select {

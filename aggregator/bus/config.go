@@ -47,6 +47,8 @@ type Config struct {
 	LightBytes int           `help:"Above this many bytes within linger a stream is heavy." default:"262144"`
 	Linger     time.Duration `help:"How long to gather records of a light stream." default:"200ms"`
 	MaxLinger  time.Duration `help:"How often to handle what was gathered of a heavy stream." default:"1s"`
+	// Nobody waits for replay as for a signal.
+	ReplayMaxLinger time.Duration `help:"The same of replay." default:"2s"`
 	// The group waits this long for a member that holds records before it throws it out. HandleTimeout stays
 	// well below.
 	RebalanceTimeout time.Duration `help:"How long a rebalance waits for a member." default:"60s"`
@@ -74,8 +76,11 @@ func (c Config) Validate() error {
 	if c.Linger <= 0 || c.MaxLinger < c.Linger {
 		errs = append(errs, errors.New("kafka linger: above 0 and not above max-linger"))
 	}
-	if c.HandleTimeout <= 0 || c.HandleTimeout+c.MaxLinger >= c.RebalanceTimeout {
-		errs = append(errs, errors.New("kafka handle-timeout: together with max-linger below rebalance-timeout"))
+	if c.ReplayMaxLinger < c.Linger {
+		errs = append(errs, errors.New("kafka replay-max-linger: not below linger"))
+	}
+	if c.HandleTimeout <= 0 || c.HandleTimeout+max(c.MaxLinger, c.ReplayMaxLinger) >= c.RebalanceTimeout {
+		errs = append(errs, errors.New("kafka handle-timeout: together with max-linger and replay-max-linger below rebalance-timeout"))
 	}
 	if c.BatchBytes < maxRecordBytes || c.BufferBytes < maxRecordBytes {
 		errs = append(errs, fmt.Errorf("kafka batch-bytes and buffer-bytes: at least one record, %d", maxRecordBytes))

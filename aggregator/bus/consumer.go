@@ -67,6 +67,9 @@ func NewConsumer(cfg Config, lane gosight.Lane, handler Handler, reg prometheus.
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if lane == gosight.Lane_LANE_REPLAY {
+		cfg.MaxLinger = cfg.ReplayMaxLinger
+	}
 	reg = prometheus.WrapRegistererWith(prometheus.Labels{"lane": laneName(lane)}, reg)
 	return &Consumer{
 		cfg: cfg, lane: lane, handler: handler, metrics: newConsumerMetrics(reg),
