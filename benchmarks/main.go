@@ -74,7 +74,7 @@ func run(ctx context.Context, o options, names []string) error {
 		}
 	}
 	if len(names) != 1 && o.out != "" {
-		table, err := report.Reach(o.out, o.short)
+		table, err := report.WriteReach(o.out, o.short)
 		if err != nil {
 			return err
 		}

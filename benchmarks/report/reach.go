@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -75,7 +76,7 @@ func Reach(dir string, short bool) (string, error) {
 			name += "-short"
 		}
 		r, err := Load(filepath.Join(dir, name+".json"))
-		measured := "not run"
+		measured, run := "not run", f.scenario
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -84,11 +85,29 @@ func Reach(dir string, short bool) (string, error) {
 			if measured = f.read(r); len(r.Failures) > 0 {
 				measured += " (scenario failed)"
 			}
+			run += fmt.Sprintf(", %s, %s", r.Place.Commit, r.At.Format("2006-01-02 15:04"))
 		}
-		rows = append(rows, []string{f.figure, f.goal, measured, f.peer, f.scenario})
+		rows = append(rows, []string{f.figure, f.goal, measured, f.peer, run})
 	}
 	table(&b, []string{"figure", "to reach", "measured", "a peer here", "scenario"}, rows)
 	return b.String(), nil
+}
+
+// WriteReach keeps what Reach says beside the results, as reach.md, and returns it.
+func WriteReach(dir string, short bool) (string, error) {
+	said, err := Reach(dir, short)
+	if err != nil {
+		return "", err
+	}
+	name, form := "reach.md", ""
+	if short {
+		name, form = "reach-short.md", ", in the scenarios' short form"
+	}
+	text := "# What GoSight set out to reach, and what was measured" + form + "\n\n" + said
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		return "", fmt.Errorf("write the table: %w", err)
+	}
+	return said, nil
 }
 
 func exists(file string) bool {

@@ -57,9 +57,12 @@ func TestWrittenResultsReadAgain(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}
 	}
-	table, err := Reach(dir, false)
+	table, err := WriteReach(dir, false)
 	if err != nil || !strings.Contains(table, "| 2.5 ms, 5 ms | 1.5 ms, 4.2 ms |") || !strings.Contains(table, "not run") {
 		t.Errorf("%v:\n%s", err, table)
+	}
+	if kept, err := os.ReadFile(filepath.Join(dir, "reach.md")); err != nil || !strings.HasSuffix(string(kept), table) {
+		t.Errorf("%v: the table is kept as\n%s", err, kept)
 	}
 }
 
