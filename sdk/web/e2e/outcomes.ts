@@ -197,6 +197,13 @@ export const cases: Record<string, Case> = {
     watchMs: 300,
     act: (page) => page.frameLocator("#f").locator("#it").click(),
   },
+  "click in a frame that came late": {
+    body: `<script>setTimeout(()=>{const f=document.createElement("iframe");f.id="f";f.srcdoc="<button id=it onclick=nextSibling.textContent=1>Go</button><p>0</p>";document.body.append(f)},3000)</script>`,
+    want: "mutation",
+    interactive: true,
+    watchMs: 3300,
+    act: (page) => page.frameLocator("#f").locator("#it").click(),
+  },
   "dead click in a frame": {
     body: `<iframe id="f" srcdoc="<p id=it>text</p>"></iframe>`,
     want: "none",

@@ -1,6 +1,6 @@
 // click, dblclick, contextmenu: where, on what, and whether it takes clicks.
 import { roleOf, selectorOf, targetOf, textOf, within } from "./dom.ts";
-import { eachWindow, offsetOf } from "./frames.ts";
+import { ageOf, eachWindow, offsetOf } from "./frames.ts";
 import { interactive, subjectOf } from "./interactive.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Page } from "./page.ts";
@@ -56,7 +56,7 @@ export function clicks(page: Page): void {
           // What one click is worth is known when its outcome is; a burst is told of while it lasts.
           urgent: watch?.burst(event),
           // The hand's time: a busy page hears of leisurely clicks all at once.
-          timestamp: Math.round(Date.now() - performance.now() + event.timeStamp),
+          timestamp: Math.round(Date.now() - ageOf(event)),
         },
       );
       // The few clicks before the evidence can be heard have no outcome; the agent decides them by its own rules.

@@ -23,6 +23,9 @@ export function eachWindow(scope: Scope, fn: (win: Window) => void): void {
   visit(window);
 }
 
+/** How many ms ago an event was. A frame's events count from the frame's own beginning, not the page's. */
+export const ageOf = ({ view, timeStamp }: UIEvent): number => (view ?? window).performance.now() - timeStamp;
+
 /** Where a frame's viewport stands in the page's. */
 export function offsetOf(win: Window | null): [x: number, y: number] {
   const frame = win && quietly(() => win.frameElement);

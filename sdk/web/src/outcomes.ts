@@ -2,7 +2,7 @@
 // has judge.ts say which is which.
 import { type Raw, signOf, watchChanges } from "./changes.ts";
 import { isElement, parentOf, within } from "./dom.ts";
-import { eachWindow, type Window } from "./frames.ts";
+import { ageOf, eachWindow, type Window } from "./frames.ts";
 import { type Change, causedBy, DEADLINE_MS, type Evidence, type Kind } from "./judge.ts";
 import { differs, type Look, look } from "./look.ts";
 import type { Page } from "./page.ts";
@@ -161,9 +161,10 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
 
   eachWindow(scope, (win) => {
     scope.listen<PointerEvent>(win, "pointerdown mousedown", (event) => {
-      if (event.type === "pointerdown" || !press || event.timeStamp - press.at > 1_000) {
+      const at = now() - ageOf(event);
+      if (event.type === "pointerdown" || !press || at - press.at > 1_000) {
         press = {
-          at: event.timeStamp,
+          at,
           x: event.clientX,
           y: event.clientY,
           selected: selected(win),
@@ -243,12 +244,13 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
 
   let times: number[] = [];
   return {
-    burst({ timeStamp }) {
-      times = [timeStamp, ...times.slice(0, BURST - 1)];
-      return timeStamp - (times[BURST - 1] as number) < BURST_MS;
+    burst(event) {
+      const at = now() - ageOf(event);
+      times = [at, ...times.slice(0, BURST - 1)];
+      return at - (times[BURST - 1] as number) < BURST_MS;
     },
     clicked(event, click) {
-      const at = event.timeStamp;
+      const at = now() - ageOf(event);
       const own = press && at - press.at < 10_000 ? press : undefined;
       press = undefined;
       userUntil = now() + DEADLINE_MS;
