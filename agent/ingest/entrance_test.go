@@ -175,6 +175,11 @@ const sendBatch = "/gosight.Ingestor/SendBatch"
 
 func post(t *testing.T, url, contentType string, body []byte, header ...string) (int, []byte, http.Header) {
 	t.Helper()
+	return postBy(t, http.DefaultClient, url, contentType, body, header...)
+}
+
+func postBy(t *testing.T, client *http.Client, url, contentType string, body []byte, header ...string) (int, []byte, http.Header) {
+	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +188,7 @@ func post(t *testing.T, url, contentType string, body []byte, header ...string) 
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

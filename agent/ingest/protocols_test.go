@@ -1,10 +1,8 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -111,30 +109,14 @@ func TestProtocolsAreHeldTo(t *testing.T) {
 		"an encoding that is not in": {"application/grpc-web+proto", envelope(0, body), []string{"Grpc-Encoding", "br"}, 200, "12"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+sendBatch, bytes.NewReader(c.body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("Content-Type", c.contentType)
-			r.Header.Set(keyHeader, "k1")
-			for i := 0; i < len(c.head); i += 2 {
-				r.Header.Set(c.head[i], c.head[i+1])
-			}
-			response, err := h2c.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer response.Body.Close()
-			answer, err := io.ReadAll(response.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			status := response.Header.Get("Grpc-Status")
+			code, answer, header := postBy(t, h2c, url+sendBatch, c.contentType, c.body,
+				append([]string{keyHeader, "k1"}, c.head...)...)
+			status := header.Get("Grpc-Status")
 			if _, inBody, ok := strings.Cut(string(answer), "grpc-status: "); ok {
 				status, _, _ = strings.Cut(inBody, "\r\n")
 			}
-			if response.StatusCode != c.code || status != c.status {
-				t.Errorf("%d %q %q, want %d %q", response.StatusCode, status, answer, c.code, c.status)
+			if code != c.code || status != c.status {
+				t.Errorf("%d %q %q, want %d %q", code, status, answer, c.code, c.status)
 			}
 		})
 	}

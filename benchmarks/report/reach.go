@@ -66,8 +66,8 @@ func agentPeak(run Run) string {
 	return fmt.Sprintf("%s MB (%s private)", megabytes(float64(p.PeakRSS)), megabytes(float64(p.PeakPrivate)))
 }
 
-// Reach is the table of what GoSight set out to reach, filled from the results below dir.
-func Reach(dir string, short bool) (string, error) {
+// reached is the table of what GoSight set out to reach, filled from the results below dir.
+func reached(dir string, short bool) (string, error) {
 	var b strings.Builder
 	var rows [][]string
 	for _, f := range figures {
@@ -93,9 +93,10 @@ func Reach(dir string, short bool) (string, error) {
 	return b.String(), nil
 }
 
-// WriteReach keeps what Reach says beside the results, as reach.md, and returns it.
+// WriteReach keeps the table of what GoSight set out to reach, filled from the results below dir, beside them as reach.md
+// (reach-short.md), and returns it.
 func WriteReach(dir string, short bool) (string, error) {
-	said, err := Reach(dir, short)
+	said, err := reached(dir, short)
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { left } from "../../sdk/web/e2e/left.ts";
 
 /** What is tested: bin/gosight, or the program that GOSIGHT_BIN names. */
 const program = process.env.GOSIGHT_BIN ?? new URL("../../bin/gosight", import.meta.url).pathname;
@@ -55,24 +56,9 @@ export class System {
     return (JSON.parse(text) as { data: Row[] }).data;
   }
 
-  /**
-   * True when a page was left (of these events) and all that came before its end is stored, in whatever order its last
-   * batches were: a page's events are numbered from 0 without gaps.
-   */
+  /** All of the pages that were left, of these events, is stored. */
   async left(of: string): Promise<boolean> {
-    const rows = await this.query<{ id: string; type: string }>(
-      `SELECT event_id AS id, event_type AS type FROM events FINAL WHERE ${of}`,
-    );
-    const ids = new Set(rows.map(({ id }) => id));
-    const ends = rows.filter(({ type }) => type === "page_exit").map(({ id }) => id.split("."));
-    return (
-      ends.length > 0 &&
-      ends.every(([page, serial = ""]) =>
-        Array.from({ length: Number.parseInt(serial, 36) }, (_, n) => `${page}.${n.toString(36)}`).every(
-          (id) => ids.has(id),
-        ),
-      )
-    );
+    return left(await this.query(`SELECT event_id AS id, event_type AS type FROM events FINAL WHERE ${of}`));
   }
 
   /** Ends it as Ctrl-C does. */

@@ -7,6 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Event, type EventBatch, EventBatchSchema, EventSchema, StatusSchema } from "@gosight/proto";
 import { readColumns } from "./columns.ts";
+import { left } from "./left.ts";
 
 export interface Seen {
   id: string;
@@ -68,17 +69,9 @@ export class TestAgent {
     return [...seen.values()].sort((a, b) => a.timestamp - b.timestamp);
   }
 
-  /**
-   * A page was left and all that came before its end is there, in whatever order its last batches were: its events are
-   * numbered from 0 without gaps.
-   */
+  /** All of the pages that were left is there. */
   left(): boolean {
-    const [page, serial] = this.of("page_exit")[0]?.id.split(".") ?? [];
-    if (!serial) return false;
-    const came = new Set(this.events.map(({ id }) => id));
-    return Array.from({ length: Number.parseInt(serial, 36) }, (_, n) => `${page}.${n.toString(36)}`).every(
-      (id) => came.has(id),
-    );
+    return left(this.events);
   }
 
   saw(text: string): boolean {

@@ -133,14 +133,17 @@ test("the trail of a drag says that a button was held", async ({ agent, page }) 
   expect(trails.some((trail) => !trail.payload.buttons)).toBe(true);
 });
 
+const keepBusy = (page: Page) =>
+  page.evaluate(() => {
+    const until = performance.now() + 700;
+    while (performance.now() < until);
+  });
+
 // A busy page hears late of what a hand did meanwhile, and of many moves at once.
 test("a trail is the hand's, however busy the page", async ({ agent, page }) => {
   await open(agent, page, "<p>Wait</p>");
   const hand = await page.context().newCDPSession(page);
-  const busy = page.evaluate(() => {
-    const until = performance.now() + 700;
-    while (performance.now() < until);
-  });
+  const busy = keepBusy(page);
   const began = Date.now();
   const sent: Promise<unknown>[] = [];
   for (let i = 0; i < 10; i++) {
@@ -167,10 +170,7 @@ test("clicks have the hand's times, however busy the page", async ({ agent, page
   const box = await page.locator("#it").boundingBox();
   const [x, y] = [(box?.x ?? 0) + 5, (box?.y ?? 0) + 5];
   const hand = await page.context().newCDPSession(page);
-  const busy = page.evaluate(() => {
-    const until = performance.now() + 700;
-    while (performance.now() < until);
-  });
+  const busy = keepBusy(page);
   const began = Date.now();
   const sent: Promise<unknown>[] = [];
   for (let i = 0; i < 6; i++) {

@@ -76,6 +76,7 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
   let wheeled = -1e9;
 
   const now = () => performance.now();
+  const timeOf = (event: UIEvent) => now() - ageOf(event);
   const loading = () => document.readyState !== "complete";
 
   const decide = (click: Pending, kind: Kind, at: number) => {
@@ -161,7 +162,7 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
 
   eachWindow(scope, (win) => {
     scope.listen<PointerEvent>(win, "pointerdown mousedown", (event) => {
-      const at = now() - ageOf(event);
+      const at = timeOf(event);
       if (event.type === "pointerdown" || !press || at - press.at > 1_000) {
         press = {
           at,
@@ -245,12 +246,12 @@ export function outcomes(page: Page, roots: ShadowRoot[]): Outcomes {
   let times: number[] = [];
   return {
     burst(event) {
-      const at = now() - ageOf(event);
+      const at = timeOf(event);
       times = [at, ...times.slice(0, BURST - 1)];
       return at - (times[BURST - 1] as number) < BURST_MS;
     },
     clicked(event, click) {
-      const at = now() - ageOf(event);
+      const at = timeOf(event);
       const own = press && at - press.at < 10_000 ? press : undefined;
       press = undefined;
       userUntil = now() + DEADLINE_MS;
